@@ -1,0 +1,22 @@
+"""The app's start: system checks, and the shop's receivers."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+from django.utils.module_loading import autodiscover_modules
+from django.utils.translation import gettext_lazy as _
+
+
+class DjangoPayramConfig(AppConfig):
+    """django_payram in INSTALLED_APPS."""
+
+    name = "django_payram"
+    verbose_name = _("PayRam payments")
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Register the checks and import every installed app's ``payram_receivers``."""
+        from django_payram import checks
+
+        checks.register()
+        autodiscover_modules("payram_receivers")

@@ -1,0 +1,157 @@
+"""Bytes to PayRam and back: the two calls we make, and what each failure means.
+
+Documented in PayRam's API reference: ``POST /api/v1/payment`` and ``GET /api/v1/payment/reference/{reference}``.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from typing import TYPE_CHECKING, NoReturn
+from urllib.parse import quote, urlsplit
+
+from django.conf import settings
+
+from django_payram import wire
+from django_payram.conf import LOCAL_HOSTS, redact
+from django_payram.exceptions import PayramDataError, PayramRefused, PayramUnavailable
+from django_payram.transport import Answer, NoAnswer, TooLarge, Transport
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from django_payram.conf import Project
+
+CREATE = "/api/v1/payment"
+STATUS = "/api/v1/payment/reference/{reference}"
+
+REFUSALS = frozenset({400, 401, 403, 404, 422})
+"""PayRam understood and said no. Every other 4xx (409 busy, 429 too many) may well work later."""
+
+
+class Client:
+    """One project's PayRam server. Safe to share between threads."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self._transport = Transport(timeout=project.timeout, deadline=project.deadline)
+
+    def __repr__(self) -> str:
+        return f"<Client of PayRam project {self.project.name!r} at {self.project.base_url}>"
+
+    def create(
+        self, *, customer_email: str, customer_id: str, amount_usd: Decimal, invoice_id: str
+    ) -> wire.Created:
+        """Ask PayRam for a payment of ``amount_usd`` US dollars (two places). Never repeated by itself.
+
+        Raises PayramRefused, PayramUnavailable (``definite`` when certainly nothing was made) and PayramDataError.
+        """
+        fields = wire.create_fields(
+            customer_email=customer_email,
+            customer_id=customer_id,
+            amount_usd=amount_usd,
+            invoice_id=invoice_id,
+        )
+        answer = self._ask("POST", CREATE, json=fields)
+        created = wire.read_created(answer.body)
+        if isinstance(created, wire.Failure):
+            self._refuse(answer.status, created)
+        self._check_site(created)
+        return created
+
+    def fetch(self, reference: str, *, customer_id: str | None = None) -> wire.Report:
+        """Ask PayRam what it knows of ``reference``; with ``customer_id`` the answer must be that customer's.
+
+        Raises PayramRefused (401 also means an unknown reference), PayramUnavailable and PayramDataError.
+        """
+        answer = self._ask("GET", STATUS.format(reference=quote(reference, safe="")))
+        report = wire.read_status(answer.body)
+        if isinstance(report, wire.Failure):
+            self._refuse(answer.status, report)
+        if report.reference not in (None, reference):
+            raise PayramDataError(f"PayRam was asked about {reference} and answered about another payment.")
+        if customer_id is not None and report.customer_id not in (None, customer_id):
+            raise PayramDataError(f"PayRam's answer about {reference} names another customer id.")
+        return report
+
+    def close(self) -> None:
+        """Close the kept connections."""
+        self._transport.close()
+
+    def _ask(self, method: str, path: str, *, json: object = None) -> Answer:
+        headers = {"API-Key": self.project.api_key}
+        try:
+            answer = self._transport.send(method, self.project.base_url + path, headers=headers, json=json)
+        except NoAnswer as exc:
+            message = f"PayRam at {self.project.host} could not be asked. {exc}"
+            raise PayramUnavailable(message, definite=not exc.sent) from exc
+        except TooLarge as exc:
+            raise PayramDataError(f"PayRam's answer is not one of its own. {exc}") from exc
+        self._check(answer)
+        return answer
+
+    def _check(self, answer: Answer) -> None:
+        """Raise for every answer that cannot be PayRam's good one."""
+        if 300 <= answer.status < 400:
+            raise PayramUnavailable(self._redirect_message(answer), status=answer.status)
+        if answer.status >= 400:
+            failure = wire.read_failure(answer.body)
+            self._refuse(answer.status, failure, answer.headers.get("Retry-After", ""))
+        if answer.body.lstrip()[:1] == b"<":
+            message = (
+                f"{self.project.host} answered with a web page instead of JSON. "
+                f"BASE_URL of project {self.project.name!r} probably points at PayRam's front end, not at its API."
+            )
+            raise PayramUnavailable(message, status=answer.status)
+
+    def _redirect_message(self, answer: Answer) -> str:
+        try:
+            target = urlsplit(answer.headers.get("Location", "")).hostname
+        except ValueError:
+            target = None
+        return (
+            f"{self.project.host} redirects to {target or self.project.host}; redirects are not followed, because the "
+            f"key would go along. Correct BASE_URL of project {self.project.name!r}."
+        )
+
+    def _refuse(self, status: int, failure: wire.Failure, retry_after: str = "") -> NoReturn:
+        """Raise what PayRam's error means. 4xx and an error inside a 200 mean that certainly nothing was made."""
+        said = redact(failure.message) or "no reason given"
+        message = f"PayRam at {self.project.host} refused the call with status {status}: {said}"
+        if status in REFUSALS:
+            raise PayramRefused(message, status=status, code=failure.code)
+        raise PayramUnavailable(
+            message,
+            status=status,
+            code=failure.code,
+            retry_after=int(retry_after) if retry_after.isascii() and retry_after.isdigit() else None,
+            definite=status < 500,
+        )
+
+    def _check_site(self, created: wire.Created) -> None:
+        """Refuse a payment page on a foreign host: customers are sent there with money."""
+        allowed = {self.project.host, *self.project.checkout_hosts}
+        if self.project.host in LOCAL_HOSTS or settings.DEBUG:
+            allowed |= LOCAL_HOSTS
+        try:
+            parts = urlsplit(created.url)
+        except ValueError as exc:
+            raise PayramDataError("PayRam's payment page has no address.", reference=created.reference) from exc
+        if parts.scheme not in ("https", "http") or parts.hostname not in allowed:
+            raise PayramDataError(
+                f"PayRam's payment page is on {parts.hostname or 'no host'}, not on {self.project.host}. If that is "
+                f"right, add the host to CHECKOUT_HOSTS of project {self.project.name!r}; if it is localhost, set the "
+                "Site URL in PayRam.",
+                reference=created.reference,
+            )
+
+
+@functools.lru_cache(maxsize=32)
+def client_for(project: Project) -> Client:
+    """Return the process's client for ``project``, so that connections are kept. A changed setting gets a new one."""
+    return Client(project)
+
+
+# A forked worker must not share its parent's sockets.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=client_for.cache_clear)

@@ -1,0 +1,77 @@
+"""What can go wrong between a shop and its PayRam server, one class per thing a caller may want to catch.
+
+Every error carries facts as attributes and none of them carries a key.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from django_payram.models import Payment
+
+
+class PayramError(Exception):
+    """Anything django_payram raises on purpose, wrong arguments and wrong settings excepted."""
+
+
+class PayramDisabled(PayramError):
+    """The project takes no new payments (option ``ENABLED`` is False). Older payments still settle."""
+
+
+class PayramAlreadyPaid(PayramError):
+    """The order has been paid, or its payment is held for review, so no further link is made.
+
+    ``payment`` is the payment that settled the order.
+    """
+
+    def __init__(self, message: str, *, payment: Payment) -> None:
+        super().__init__(message)
+        self.payment = payment
+
+
+class PayramUnavailable(PayramError):
+    """PayRam could not be asked, or gave no usable answer; asking later may well work.
+
+    ``status`` is the HTTP status if there was one, ``code`` PayRam's own error code, ``retry_after`` the
+    seconds it asked us to wait, and ``definite`` is True when PayRam certainly did not act on the call.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        code: str = "",
+        retry_after: int | None = None,
+        definite: bool = False,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.retry_after = retry_after
+        self.definite = definite
+
+
+class PayramRefused(PayramError):
+    """PayRam understood the call and said no; asking again unchanged is useless.
+
+    ``status`` is the HTTP status (None when the refusal is our own, as with too many links), ``code`` the
+    error code as text.
+    """
+
+    def __init__(self, message: str, *, status: int | None = None, code: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+
+
+class PayramDataError(PayramError):
+    """Something arrived that cannot be read as PayRam's, or that contradicts what was asked.
+
+    ``reference`` is PayRam's reference if the answer held a believable one.
+    """
+
+    def __init__(self, message: str, *, reference: str | None = None) -> None:
+        super().__init__(message)
+        self.reference = reference

@@ -1,0 +1,39 @@
+"""The gate. All roads by which news of a payment comes end here, and nothing else writes a payment's state or sends a
+signal.
+
+    open_payment   a shop asks for money: the row first, then the call to PayRam
+    refresh        ask PayRam about one payment and record the answer
+    freshen        the same for a page that a customer looks at: throttled, and never for long
+    hear           a webhook said something: confirm it, then record it
+    record         the gate itself: lock, decide whether it is news, save, log, announce
+    announce       tell receivers what they have not been told yet
+"""
+
+from __future__ import annotations
+
+from django_payram.lifecycle.asking import freshen, refresh
+from django_payram.lifecycle.gate import (
+    Recorded,
+    accept,
+    announce,
+    announce_again,
+    record,
+    resolve,
+)
+from django_payram.lifecycle.hearing import Heard, hear, keep_unreadable
+from django_payram.lifecycle.opening import open_payment
+
+__all__ = [
+    "Heard",
+    "Recorded",
+    "accept",
+    "announce",
+    "announce_again",
+    "freshen",
+    "hear",
+    "keep_unreadable",
+    "open_payment",
+    "record",
+    "refresh",
+    "resolve",
+]

@@ -1,0 +1,59 @@
+"""Telling receivers, each signal in a savepoint of its own."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from django.db import transaction
+
+from django_payram.conf import redact
+from django_payram.models import Payment, database
+from django_payram.signals import SIGNALS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+logger = logging.getLogger("django_payram")
+
+ERROR_LIMIT = 500
+
+
+class TransactionBroken(Exception):
+    """A receiver marked the transaction for rollback without raising."""
+
+
+def with_receivers(names: Iterable[str]) -> list[str]:
+    """Return the signals among ``names`` that somebody listens to, in the order in which they are sent."""
+    wanted = set(names)
+    return [name for name, signal in SIGNALS.items() if name in wanted and signal.has_listeners(Payment)]
+
+
+def tell(payment: Payment, names: Iterable[str], *, previous_state: str) -> dict[str, str]:
+    """Send the named signals and return what went wrong: signal name to the receiver's error.
+
+    Must run inside the transaction that records the news.
+    """
+    failures = {}
+    for name in with_receivers(names):
+        error = _send(name, payment, previous_state=previous_state)
+        if error:
+            failures[name] = error
+    return failures
+
+
+def _send(name: str, payment: Payment, *, previous_state: str) -> str:
+    extra = {
+        "payment_needs_review": {"reason": payment.review},
+        "payment_updated": {"previous_state": previous_state},
+    }
+    using = database()
+    try:
+        with transaction.atomic(using=using):
+            SIGNALS[name].send(sender=Payment, payment=payment, **extra.get(name, {}))
+            if transaction.get_rollback(using):
+                raise TransactionBroken("A receiver marked the transaction for rollback.")
+    except Exception as exc:
+        logger.exception("A receiver of %s failed for payment %s.", name, payment.token)
+        return redact(f"{name}: {type(exc).__name__}: {exc}")[:ERROR_LIMIT]
+    return ""

@@ -1,0 +1,133 @@
+"""A webhook is a hint: what it says is confirmed by asking PayRam before anything is recorded."""
+
+from __future__ import annotations
+
+import enum
+import uuid
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from django.utils import timezone
+
+from django_payram import conf
+from django_payram.exceptions import PayramError
+from django_payram.lifecycle import ratchet
+from django_payram.lifecycle.asking import ask_and_record
+from django_payram.lifecycle.gate import Recorded, announce, record
+from django_payram.models import Outcome, Payment, PaymentEvent, Source, database
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+
+    from django_payram.conf import Project
+    from django_payram.wire import Report
+
+HINT_INTERVAL = timedelta(minutes=1)
+"""A webhook whose state cannot be read makes us ask PayRam, at most this often: it may be repeated every 3 seconds."""
+
+
+class Heard(enum.Enum):
+    """What became of a webhook."""
+
+    RECORDED = enum.auto()
+    NO_NEWS = enum.auto()
+    UNMATCHED = enum.auto()
+    RECEIVER_FAILED = enum.auto()
+
+
+def hear(report: Report, *, project: Project, payload: str) -> Heard:
+    """Take in an authenticated webhook of ``project``. A delivery without news costs one SELECT and no write.
+
+    Raises PayramError when PayRam had to be asked and could not be.
+    """
+    payment = _payments(project).filter(reference=report.reference).first()
+    if payment is None or payment.reference != report.reference:
+        return _hear_unknown(report, project=project, payload=payload)
+    if _is_worth_asking(payment, report):
+        return _result(_confirm(payment, report, project=project, payload=payload))
+    if payment.pending:
+        return _result(announce(payment, source=Source.WEBHOOK))
+    return Heard.NO_NEWS
+
+
+def _payments(project: Project) -> QuerySet[Payment]:
+    return Payment.objects.using(database()).filter(project=project.name)
+
+
+def _is_worth_asking(payment: Payment, report: Report) -> bool:
+    if report.state is not None:
+        return ratchet.is_news(payment, report)
+    return payment.checked_at is None or payment.checked_at < timezone.now() - HINT_INTERVAL
+
+
+def _confirm(payment: Payment, hint: Report, *, project: Project, payload: str) -> Recorded:
+    if not project.confirm_webhooks and _can_be_trusted(payment, hint):
+        return record(payment, hint, source=Source.WEBHOOK, payload=payload)
+    try:
+        return ask_and_record(payment, source=Source.WEBHOOK, hint=hint, payload=payload)
+    except PayramError:
+        # PayRam may give up before it can be asked again: do not wait for a rare tier.
+        Payment.objects.using(database()).filter(pk=payment.pk).update(next_check_at=timezone.now())
+        raise
+
+
+def _can_be_trusted(payment: Payment, hint: Report) -> bool:
+    """Return whether a payload can be checked against our row, the condition for taking its word."""
+    if hint.state is None or hint.customer_id not in (None, payment.customer_id):
+        return False
+    return hint.requested_usd is not None or hint.filled_usd is not None
+
+
+def _hear_unknown(report: Report, *, project: Project, payload: str) -> Heard:
+    payment = _named_by_invoice(report, project)
+    if payment is not None:
+        return _result(_confirm(payment, report, project=project, payload=payload))
+    _keep(report, project=project, payload=payload)
+    # The create call may have saved its reference in this very moment, before it could see the event.
+    if _payments(project).filter(reference=report.reference).exists():
+        return hear(report, project=project, payload=payload)
+    return Heard.UNMATCHED
+
+
+def _named_by_invoice(report: Report, project: Project) -> Payment | None:
+    """Return the payment whose create call got no answer, if PayRam repeats the invoice id we gave it."""
+    try:
+        token = uuid.UUID(report.invoice_id or "")
+    except ValueError:
+        return None
+    return _payments(project).filter(token=token, reference__isnull=True).first()
+
+
+def _keep(report: Report, *, project: Project, payload: str) -> None:
+    """Keep a webhook about an unknown reference until the reference turns up; its repeats are kept once."""
+    facts = {
+        "project": project.name,
+        "reference": report.reference or "",
+        "outcome": Outcome.UNMATCHED,
+        "note": report.word,
+    }
+    events = PaymentEvent.objects.using(database())
+    if not events.filter(**facts, payment=None).exists():
+        events.create(**facts, source=Source.WEBHOOK, payload=conf.redact(payload))
+
+
+def keep_unreadable(*, project: Project, payload: str, error: str) -> None:
+    """Keep an authenticated webhook that could not be read, once, for a person to look at."""
+    facts = {"project": project.name, "outcome": Outcome.UNREADABLE, "payload": conf.redact(payload)}
+    events = PaymentEvent.objects.using(database())
+    if not events.filter(**facts).exists():
+        events.create(**facts, source=Source.WEBHOOK, error=error)
+
+
+def match(payment: Payment) -> bool:
+    """Give ``payment`` the webhooks that came before its reference was known. Return whether there were any."""
+    events = PaymentEvent.objects.using(database()).filter(
+        payment=None, project=payment.project, reference=payment.reference
+    )
+    return events.update(payment=payment) > 0
+
+
+def _result(recorded: Recorded) -> Heard:
+    if not recorded.announced:
+        return Heard.RECEIVER_FAILED
+    return Heard.RECORDED if recorded.news else Heard.NO_NEWS

@@ -1,0 +1,19 @@
+"""``path("payram/", include("django_payram.urls"))`` in the shop's URLs."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from django_payram.views import ReturnView, StatusAPIView, StatusView, WebhookView
+
+app_name = "payram"
+
+urlpatterns = [
+    path("webhook/", WebhookView.as_view(), name="webhook"),
+    # Without the slash as well: a redirect would lose the webhook.
+    path("webhook", WebhookView.as_view()),
+    path("payments/<uuid:token>/", StatusView.as_view(), name="status"),
+    path("payments/<uuid:token>/state/", StatusAPIView.as_view(), name="status-api"),
+    path("return/", ReturnView.as_view(), name="return"),
+    path("return", ReturnView.as_view()),
+]

@@ -1,0 +1,54 @@
+"""Where a customer starts to pay."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from django.db import transaction
+from django.http import HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.decorators import method_decorator
+from django.views import View
+from django.views.decorators.cache import never_cache
+
+from django_payram.checkout import Checkout
+from django_payram.exceptions import PayramAlreadyPaid, PayramError
+from django_payram.views.status import SESSION_KEY, guard_referrer
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+    from django_payram.models import Payment
+
+logger = logging.getLogger("django_payram")
+
+
+# The row must be committed before PayRam is called, so the view opts out of ATOMIC_REQUESTS.
+@method_decorator([never_cache, transaction.non_atomic_requests], name="dispatch")
+class CheckoutView(Checkout, View):
+    """POST makes the payment link of an order and leads to PayRam's page (303).
+
+    A shop subclasses it and implements ``get_order()``, ``get_amount(order)`` and ``get_email(order)``.
+    """
+
+    http_method_names = ["post", "options"]
+    unavailable_template = "django_payram/unavailable.html"
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:  # noqa: ARG002
+        """Make the link, or show a page with a way to try again when PayRam cannot be asked."""
+        try:
+            payment = self.open_payment()
+        except PayramAlreadyPaid as exc:
+            return self._leave(exc.payment, reverse("payram:status", args=[exc.payment.token]))
+        except PayramError as exc:
+            logger.warning("No payment link could be made. %s", exc)
+            return guard_referrer(render(request, self.unavailable_template, status=503))
+        return self._leave(payment, payment.url)
+
+    def _leave(self, payment: Payment, url: str) -> HttpResponse:
+        # PayRam's return link may carry no reference: the session then knows which payment it was.
+        if hasattr(self.request, "session"):
+            self.request.session[SESSION_KEY] = str(payment.token)
+        return HttpResponseRedirect(url, status=303)

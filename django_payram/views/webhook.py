@@ -1,0 +1,142 @@
+"""Where PayRam knocks. Every answer tells PayRam whether to come again; none is ever a redirect."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import RequestDataTooBig
+from django.db import InterfaceError, OperationalError, transaction
+from django.http import HttpResponse, JsonResponse, RawPostDataException, UnreadablePostError
+from django.utils.decorators import method_decorator
+from django.views import View
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
+
+from django_payram import conf, lifecycle, wire
+from django_payram.authentication import NotAuthenticated, authenticate
+from django_payram.exceptions import PayramDataError, PayramError
+from django_payram.lifecycle import Heard
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+    from django_payram.conf import Project
+
+logger = logging.getLogger("django_payram")
+
+MAX_BODY = 64 * 1024
+RETRY_AFTER_SECONDS = 10
+
+ANSWERS = {
+    Heard.RECORDED: (200, "Webhook received successfully."),
+    Heard.NO_NEWS: (200, "No news."),
+    Heard.UNMATCHED: (200, "The reference is not known here; the webhook was kept."),
+    Heard.RECEIVER_FAILED: (500, "The payment was recorded, but a receiver of the shop failed. Please send again."),
+}
+
+
+class WebhookError(Exception):
+    """The request gets this answer and nothing else happens."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+
+
+@method_decorator(
+    [never_cache, csrf_exempt, login_not_required, transaction.non_atomic_requests], name="dispatch"
+)
+class WebhookView(View):
+    """Takes PayRam's webhooks: POST with a signature or a key, and the GET with a JSON body of PayRam's FAQ."""
+
+    http_method_names = ["get", "post", "head", "options"]
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        """Take a webhook."""
+        try:
+            status, message = _take(request)
+        except WebhookError as exc:
+            return _answer(exc.status, exc.message)
+        return _answer(status, message)
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """Take a webhook that came by GET, as PayRam's documents of 2025 describe it."""
+        return self.post(request)
+
+    def head(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
+        """Answer a monitor."""
+        return HttpResponse()
+
+
+def _answer(status: int, message: str) -> HttpResponse:
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else {}
+    return JsonResponse({"message": message}, status=status, headers=headers)
+
+
+def _take(request: HttpRequest) -> tuple[int, str]:
+    if request.headers.get("X-Webhook-Test", "").strip().lower() == "true":
+        return 200, "The test webhook arrived."
+    body = _body(request)
+    project = _project(request, body)
+    event = _event(request, body, project)
+    if isinstance(event, wire.OtherEvent):
+        logger.info("PayRam sent the event %s, which is not about a payment.", event.event_type)
+        return 200, "The event is not about a payment."
+    return _hear(event, project, conf.redact(_text(request, body)))
+
+
+def _body(request: HttpRequest) -> bytes:
+    too_large = WebhookError(413, f"The body is larger than {MAX_BODY} bytes.")
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    if length.isdecimal() and int(length) > MAX_BODY:
+        raise too_large
+    try:
+        body = request.body
+    except RequestDataTooBig as exc:
+        raise too_large from exc
+    except (UnreadablePostError, RawPostDataException) as exc:
+        raise WebhookError(400, "The body could not be read.") from exc
+    if len(body) > MAX_BODY:
+        raise too_large
+    return body
+
+
+def _project(request: HttpRequest, body: bytes) -> Project:
+    signable = bool(body) or request.method != "GET"
+    try:
+        return authenticate(conf.projects(), request.headers, body, signable=signable)
+    except NotAuthenticated as exc:
+        logger.warning("A webhook was refused. %s", exc)
+        raise WebhookError(401, str(exc)) from exc
+
+
+def _event(request: HttpRequest, body: bytes, project: Project) -> wire.Report | wire.OtherEvent:
+    try:
+        if request.method == "GET" and not body:
+            return wire.read_query(request.GET.dict())
+        return wire.read_webhook(body)
+    except PayramDataError as exc:
+        lifecycle.keep_unreadable(project=project, payload=_text(request, body), error=str(exc))
+        raise WebhookError(400, str(exc)) from exc
+
+
+def _text(request: HttpRequest, body: bytes) -> str:
+    if not body:
+        return urlencode(request.GET.dict())
+    return body.decode("utf-8", "replace").replace("\x00", "")
+
+
+def _hear(report: wire.Report, project: Project, payload: str) -> tuple[int, str]:
+    try:
+        heard = lifecycle.hear(report, project=project, payload=payload)
+    except PayramError as exc:
+        logger.warning("A webhook about %s could not be confirmed. %s", report.reference, exc)
+        raise WebhookError(503, "PayRam could not be asked about the payment. Please send again.") from exc
+    except (OperationalError, InterfaceError) as exc:
+        logger.warning("A webhook about %s found the database busy.", report.reference, exc_info=True)
+        raise WebhookError(503, "The database is busy. Please send again.") from exc
+    return ANSWERS[heard]

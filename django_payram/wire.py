@@ -1,0 +1,329 @@
+"""PayRam's JSON, read into frozen values. Raw JSON never leaves this module.
+
+PayRam has changed its spelling many times and self-hosted servers are rarely updated, so every vintage is read. The
+tables below name each spelling; a value given under two spellings that disagree is refused. None always means that
+PayRam did not say, never zero. Numbers keep their unit: only what is surely in US dollars becomes a ``…_usd`` value.
+
+Documented in PayRam's API reference under "Create payment", "Payment status" and "Webhooks".
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from decimal import ROUND_DOWN, Context, Decimal, InvalidOperation
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from django_payram import strict_json
+from django_payram.exceptions import PayramDataError
+from django_payram.states import State
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+REFERENCE = re.compile(r"[A-Za-z0-9_-]{1,128}")
+NUMBER = re.compile(r"-?\d{1,40}(\.\d{1,40})?([eE][+-]?\d{1,2})?")
+UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+
+# What PayRam's words mean. VERIFYING (2024) is money on the chain that is not confirmed: still open. Any other word
+# (UNDEFINED, something new) is kept as a word and has no state.
+STATES: Mapping[str, State] = MappingProxyType(
+    {
+        "OPEN": State.OPEN,
+        "VERIFYING": State.OPEN,
+        "PARTIALLY_FILLED": State.PARTIALLY_FILLED,
+        "FILLED": State.FILLED,
+        "OVER_FILLED": State.OVER_FILLED,
+        "CANCELLED": State.CANCELED,
+        "CANCELED": State.CANCELED,
+    }
+)
+
+SPELLINGS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "reference": ("referenceID", "referenceId", "reference_id"),
+        "url": ("url",),
+        "word": ("paymentState", "payment_state", "status"),
+        "requested_usd": ("amountInUSD", "amount_in_usd"),
+        "amount": ("amount",),
+        "filled_usd": ("filledAmountInUSD", "filled_amount_in_usd", "filled_amount_usd"),
+        "filled_amount": ("filledAmount", "filled_amount"),
+        "currency": ("currencySymbol", "currency_symbol", "currency"),
+        "blockchain": ("blockchainSymbol", "blockchain_symbol"),
+        "deposit_address": ("depositAddress", "deposit_address"),
+        "explorer_url": ("explorerTransaction", "explorer_transaction"),
+        "confirmations": ("confirmationCurrent", "confirmation_current"),
+        "confirmations_required": ("confirmationRequired", "confirmation_required"),
+        "payment_info": ("paymentInfo", "payment_info"),
+        "customer_id": ("customerID", "customerId", "customer_id"),
+        "invoice_id": ("invoiceID", "invoiceId", "invoice_id"),
+        "event_type": ("event_type", "eventType"),
+    }
+)
+
+ERROR_MESSAGES = ("message", "error", "detail")
+ERROR_CODES = ("code",)
+
+
+@dataclass(frozen=True)
+class Created:
+    """PayRam's answer to the create call: its reference, and the page where the customer pays."""
+
+    reference: str
+    url: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """What PayRam says of one payment, by webhook or as an answer.
+
+    ``word`` is PayRam's own word for the state and ``state`` what it means, None for an unknown word.
+    ``requested_usd`` and ``filled_usd`` are US dollars; ``filled_amount`` is coin units since July 2026 and US dollars
+    in older servers, so nothing is computed from it.
+    """
+
+    reference: str | None = None
+    word: str = ""
+    state: State | None = None
+    requested_usd: Decimal | None = None
+    filled_usd: Decimal | None = None
+    filled_amount: Decimal | None = None
+    currency: str = ""
+    blockchain: str = ""
+    deposit_address: str = ""
+    explorer_url: str = ""
+    confirmations: int | None = None
+    confirmations_required: int | None = None
+    on_chain: bool = False
+    customer_id: str | None = None
+    invoice_id: str | None = None
+
+    @property
+    def confirming(self) -> bool:
+        """Whether money is on the chain and still short of confirmations."""
+        return self.on_chain and (self.confirmations or 0) < (self.confirmations_required or 1)
+
+
+@dataclass(frozen=True)
+class OtherEvent:
+    """A webhook that is not about a payment: ``payout.ping``, ``payout.failed``."""
+
+    event_type: str
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An error envelope: PayRam's message and its code as text, both ``""`` when not given."""
+
+    message: str
+    code: str
+
+
+def read_created(body: bytes) -> Created | Failure:
+    """Read the answer to the create call. Raises PayramDataError when it is neither a payment nor an error."""
+    fields = _object(body)
+    if _get(fields, "reference") is None and (failure := _failure(fields)):
+        return failure
+    reference = _reference(fields)
+    if reference is None:
+        raise PayramDataError("PayRam's answer to the create call names no reference_id.")
+    url = _text(fields, "url", 2000)
+    if not url:
+        raise PayramDataError("PayRam's answer to the create call has no url.", reference=reference)
+    return Created(reference=reference, url=url)
+
+
+def read_status(body: bytes) -> Report | Failure:
+    """Read the answer to a status call. Raises PayramDataError when it is neither a payment nor an error."""
+    fields = _object(body)
+    word = _get(fields, "word")
+    if not isinstance(word, str):
+        if failure := _failure(fields):
+            return failure
+        raise PayramDataError("PayRam's answer names no payment state.")
+    return _report(fields)
+
+
+def read_webhook(body: bytes) -> Report | OtherEvent:
+    """Read the body of a webhook. Raises PayramDataError when it names no payment."""
+    return _webhook(_object(body))
+
+
+def read_query(query: Mapping[str, str]) -> Report | OtherEvent:
+    """Read a webhook whose fields came as a query string."""
+    return _webhook(dict(query))
+
+
+def read_failure(body: bytes) -> Failure:
+    """Read an error answer of any envelope; what is not JSON has no message and no code."""
+    try:
+        return _failure(_object(body)) or Failure("", "")
+    except PayramDataError:
+        return Failure("", "")
+
+
+def create_fields(
+    *, customer_email: str, customer_id: str, amount_usd: Decimal, invoice_id: str
+) -> dict[str, str | float]:
+    """Return the JSON fields of the create call.
+
+    PayRam wants a JSON number. A float prints every amount of up to 15 digits exactly, and open_payment admits no
+    longer ones.
+    """
+    return {
+        "customerEmail": customer_email,
+        "customerId": customer_id,
+        "amountInUSD": float(amount_usd),
+        "invoiceID": invoice_id,
+    }
+
+
+def _webhook(fields: Mapping[str, object]) -> Report | OtherEvent:
+    event_type = _text(fields, "event_type", 100)
+    if event_type and _get(fields, "reference") is None:
+        return OtherEvent(event_type)
+    if _reference(fields) is None:
+        raise PayramDataError("The webhook names no reference_id.")
+    return _report(fields)
+
+
+def _report(fields: Mapping[str, object]) -> Report:
+    word = _text(fields, "word", 64).strip().upper()
+    currency = _text(fields, "currency", 32)
+    in_usd = currency.upper() == "USD"
+    requested = _usd(fields, "requested_usd")
+    filled = _usd(fields, "filled_usd")
+    confirmations, required = _count(fields, "confirmations"), _count(fields, "confirmations_required")
+    return Report(
+        reference=_reference(fields),
+        word=word,
+        state=STATES.get(word),
+        requested_usd=_usd(fields, "amount") if requested is None and in_usd else requested,
+        filled_usd=_usd(fields, "filled_amount") if filled is None and in_usd else filled,
+        filled_amount=_coins(fields, "filled_amount"),
+        currency="" if in_usd else currency,
+        blockchain=_text(fields, "blockchain", 32),
+        deposit_address=_text(fields, "deposit_address", 255),
+        explorer_url=_link(fields, "explorer_url", 500),
+        confirmations=confirmations,
+        confirmations_required=required,
+        on_chain=bool(
+            confirmations or required or word == "VERIFYING" or _get(fields, "payment_info")
+        ),
+        customer_id=_text(fields, "customer_id", 255) or None,
+        invoice_id=_text(fields, "invoice_id", 255) or None,
+    )
+
+
+def _object(body: bytes) -> Mapping[str, object]:
+    try:
+        value = strict_json.loads(body)
+    except ValueError as exc:
+        raise PayramDataError(str(exc)) from exc
+    if not isinstance(value, dict):
+        raise PayramDataError("The body is JSON but not an object.")
+    return value
+
+
+def _get(fields: Mapping[str, object], name: str) -> object:
+    given = [fields[spelling] for spelling in SPELLINGS[name] if fields.get(spelling) is not None]
+    if any(value != given[0] for value in given[1:]):
+        raise PayramDataError(f"The body gives {' and '.join(SPELLINGS[name])} with different values.")
+    return given[0] if given else None
+
+
+def _reference(fields: Mapping[str, object]) -> str | None:
+    value = _get(fields, "reference")
+    if value is None:
+        return None
+    if not isinstance(value, str) or not REFERENCE.fullmatch(value):
+        raise PayramDataError(
+            "The reference_id is not one of PayRam's: up to 128 letters, digits, hyphens and underscores."
+        )
+    return value
+
+
+def _text(fields: Mapping[str, object], name: str, limit: int) -> str:
+    """Read words for people and for comparison: control characters never reach the database, long ones are cut."""
+    value = _get(fields, name)
+    if isinstance(value, Decimal):
+        value = str(value)
+    if value is not None and not isinstance(value, str):
+        raise PayramDataError(f"The field {SPELLINGS[name][-1]} is not text.")
+    return UNPRINTABLE.sub("", value or "")[:limit]
+
+
+def _link(fields: Mapping[str, object], name: str, limit: int) -> str:
+    """Read a web address that is shown as a link: anything but http and https is dropped."""
+    link = _text(fields, name, limit + 1)
+    return link if link.startswith(("https://", "http://")) and len(link) <= limit else ""
+
+
+def _number(fields: Mapping[str, object], name: str) -> Decimal | None:
+    value = _get(fields, name)
+    if value is None or value == "":
+        return None
+    if not isinstance(value, Decimal | str) or not NUMBER.fullmatch(str(value)):
+        raise PayramDataError(f"The field {SPELLINGS[name][-1]} is not a number.")
+    number = Decimal(value)
+    if number < 0:
+        raise PayramDataError(f"The field {SPELLINGS[name][-1]} is negative.")
+    return number
+
+
+# SQLite keeps 15 digits of a decimal. A sum that is rounded once, here, reads back from every database as it was
+# written, so that a repeated report is never mistaken for more money.
+USD = Context(prec=15, rounding=ROUND_DOWN)
+COINS = Context(prec=36, rounding=ROUND_DOWN)
+
+
+def _usd(fields: Mapping[str, object], name: str) -> Decimal | None:
+    return _fitted(fields, name, context=USD, places=8, limit=Decimal(10) ** 15)
+
+
+def _coins(fields: Mapping[str, object], name: str) -> Decimal | None:
+    return _fitted(fields, name, context=COINS, places=18, limit=Decimal(10) ** 18)
+
+
+def _fitted(
+    fields: Mapping[str, object], name: str, *, context: Context, places: int, limit: Decimal
+) -> Decimal | None:
+    number = _number(fields, name)
+    if number is None:
+        return None
+    if number >= limit:
+        raise PayramDataError(f"The field {SPELLINGS[name][-1]} is too large to be an amount.")
+    rounded = context.plus(number)
+    try:
+        return rounded.quantize(Decimal(1).scaleb(-places), context=Context(prec=60, rounding=ROUND_DOWN))
+    except InvalidOperation as exc:
+        raise PayramDataError(f"The field {SPELLINGS[name][-1]} is not an amount.") from exc
+
+
+def _count(fields: Mapping[str, object], name: str) -> int | None:
+    number = _number(fields, name)
+    if number is None:
+        return None
+    if number != number.to_integral_value() or number > 1_000_000:
+        raise PayramDataError(f"The field {SPELLINGS[name][-1]} is not a count.")
+    return int(number)
+
+
+def _failure(fields: Mapping[str, object]) -> Failure | None:
+    """Read the nested, the flat and the simple envelope; None when the fields hold no error."""
+    nested = fields.get("error")
+    source = nested if isinstance(nested, dict) else fields
+    message = _first(source, ERROR_MESSAGES)
+    code = _first(source, ERROR_CODES)
+    return Failure(message=message, code=code) if message or code else None
+
+
+def _first(fields: Mapping[str, object], names: tuple[str, ...]) -> str:
+    for name in names:
+        value = fields.get(name)
+        if isinstance(value, str | Decimal):
+            return UNPRINTABLE.sub(" ", str(value))[:300]
+    return ""
+
+

@@ -1,0 +1,28 @@
+"""What a shop writes to take payments."""
+
+from __future__ import annotations
+
+from django.shortcuts import get_object_or_404
+
+from django_payram.api import CheckoutAPIView
+from django_payram.views import CheckoutView
+from tests.shop.models import Order
+
+
+class OrderCheckout:
+    def get_order(self):
+        return get_object_or_404(Order, pk=self.kwargs["pk"])
+
+    def get_amount(self, order):
+        return order.total
+
+    def get_email(self, order):
+        return order.email
+
+
+class PayOrder(OrderCheckout, CheckoutView):
+    pass
+
+
+class PayOrderAPI(OrderCheckout, CheckoutAPIView):
+    pass
