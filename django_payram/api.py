@@ -34,8 +34,7 @@ class CheckoutThrottle(SimpleRateThrottle):
 
     def get_rate(self) -> str:
         """Return the rate of the settings, or our own."""
-        rates: dict[str, str | None] = api_settings.DEFAULT_THROTTLE_RATES
-        return rates.get(self.scope) or "30/minute"
+        return str(api_settings.DEFAULT_THROTTLE_RATES.get(self.scope) or "30/minute")
 
     def get_cache_key(self, request: Request, view: APIView) -> str | None:  # noqa: ARG002
         """Count per user, or per client address for guests."""
@@ -49,8 +48,8 @@ class CheckoutThrottle(SimpleRateThrottle):
 class CheckoutAPIView(Checkout, APIView):
     """POST makes the payment link of an order: 201 with ``token``, ``url``, ``reference_id``, ``state``.
 
-    A shop subclasses it and implements ``get_order()``, ``get_amount(order)`` and ``get_email(order)``. 409 means that the
-    order is paid already, 503 that PayRam cannot be asked now.
+    A shop subclasses it and implements ``get_order()``, ``get_amount(order)`` and ``get_email(order)``. 409 means that
+    the order is paid already, 503 that PayRam cannot be asked now.
     """
 
     throttle_classes = [CheckoutThrottle]

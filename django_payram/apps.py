@@ -16,7 +16,7 @@ class DjangoPayramConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the checks and import every installed app's ``payram_receivers``."""
-        from django_payram import checks
+        from django_payram import checks  # noqa: PLC0415 - the checks need the models
 
         checks.register()
         autodiscover_modules("payram_receivers")

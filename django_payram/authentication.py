@@ -1,7 +1,7 @@
 """Whose webhook is it? The project is the one whose key fits.
 
-A key proves that the sender knows it, no more: the same key travels in the header beside the signature, so what a webhook
-says is confirmed by asking PayRam. Documented by PayRam under "Webhooks": header ``API-Key`` since 2025,
+A key proves that the sender knows it, no more: the same key travels in the header beside the signature, so what a
+webhook says is confirmed by asking PayRam. Documented by PayRam under "Webhooks": header ``API-Key`` since 2025,
 ``X-Payram-Signature`` since 3.1.2.
 """
 

@@ -125,9 +125,7 @@ ON_DEPLOY = (check_plain_http, check_short_keys)
 
 def _errors(check: str, *, id: str) -> Messages:  # noqa: A002 - Django's own name for it
     return [
-        checks.Error(problem.message, hint=problem.hint, id=id)
-        for problem in conf.problems()
-        if problem.check == check
+        checks.Error(problem.message, hint=problem.hint, id=id) for problem in conf.problems() if problem.check == check
     ]
 
 

@@ -39,9 +39,7 @@ class Client:
     def __repr__(self) -> str:
         return f"<Client of PayRam project {self.project.name!r} at {self.project.base_url}>"
 
-    def create(
-        self, *, customer_email: str, customer_id: str, amount_usd: Decimal, invoice_id: str
-    ) -> wire.Created:
+    def create(self, *, customer_email: str, customer_id: str, amount_usd: Decimal, invoice_id: str) -> wire.Created:
         """Ask PayRam for a payment of ``amount_usd`` US dollars (two places). Never repeated by itself.
 
         Raises PayramRefused, PayramUnavailable (``definite`` when certainly nothing was made) and PayramDataError.

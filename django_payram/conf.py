@@ -1,7 +1,7 @@
 """The setting ``PAYRAM``, read late and in one place: a dict of projects, as ``DATABASES`` is one of databases.
 
-Reading it yields either frozen values or problems. ``manage.py check`` lists the problems; using a broken project raises
-ImproperlyConfigured with the same words.
+Reading it yields either frozen values or problems. ``manage.py check`` lists the problems; using a broken project
+raises ImproperlyConfigured with the same words.
 """
 
 from __future__ import annotations

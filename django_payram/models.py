@@ -103,17 +103,11 @@ class Payment(models.Model):
     amount_usd = models.DecimalField(_("amount (USD)"), max_digits=20, decimal_places=2)
     """The amount asked for, in US dollars with two places."""
     state = models.CharField(_("state"), max_length=20, choices=State.choices, default=State.CREATING)
-    filled_usd = models.DecimalField(
-        _("received (USD)"), max_digits=28, decimal_places=8, null=True, blank=True
-    )
+    filled_usd = models.DecimalField(_("received (USD)"), max_digits=28, decimal_places=8, null=True, blank=True)
     """US dollars received by this payment, by PayRam's account; None when it has not said."""
-    topped_up_usd = models.DecimalField(
-        _("received by top-ups (USD)"), max_digits=28, decimal_places=8, default=ZERO
-    )
+    topped_up_usd = models.DecimalField(_("received by top-ups (USD)"), max_digits=28, decimal_places=8, default=ZERO)
     """US dollars received by payments that top this one up."""
-    filled_amount = models.DecimalField(
-        _("received amount"), max_digits=36, decimal_places=18, null=True, blank=True
-    )
+    filled_amount = models.DecimalField(_("received amount"), max_digits=36, decimal_places=18, null=True, blank=True)
     """As PayRam gives it: coin units since July 2026, US dollars before. Compute with ``filled_usd`` instead."""
     currency = models.CharField(_("currency"), max_length=32, blank=True)
     blockchain = models.CharField(_("blockchain"), max_length=32, blank=True)
@@ -140,7 +134,7 @@ class Payment(models.Model):
         related_name="top_ups",
     )
     """The payment that this one tops up; its money counts toward that one."""
-    live_slot = models.CharField(  # noqa: DJ001
+    live_slot = models.CharField(
         max_length=255, unique=True, null=True, blank=True, editable=False
     )
     """The order whose one live link this is; None for every payment that has been superseded or is done."""

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from django.db import models
+from django.utils.formats import number_format
 from django.utils.translation import gettext_lazy as _
 
 from django_payram.states import State
@@ -90,7 +91,10 @@ PAYABLE = frozenset({Phase.WAITING, Phase.SHORT})
 
 @dataclass(frozen=True)
 class Standing:
-    """A payment's phase and the words for it."""
+    """A payment's phase, the words for it, and its figures in US dollars with two places.
+
+    What is missing is rounded up, what has come is rounded down.
+    """
 
     phase: Phase
     title: str
@@ -98,18 +102,34 @@ class Standing:
     tone: str
     is_final: bool
     is_payable: bool
+    amount_usd: Decimal
+    received_usd: Decimal
+    missing_usd: Decimal
+    surplus_usd: Decimal
 
 
 def standing(payment: Payment) -> Standing:
     """Return what the customer of ``payment`` is told now, in the active language."""
     phase = _phase(payment)
+    figures = {
+        "amount_usd": payment.amount_usd,
+        "received_usd": payment.received_usd.quantize(CENT, rounding=ROUND_DOWN),
+        "missing_usd": payment.missing_usd.quantize(CENT, rounding=ROUND_UP),
+        "surplus_usd": payment.surplus_usd.quantize(CENT, rounding=ROUND_DOWN),
+    }
+    words = {
+        **{name.removesuffix("_usd"): number_format(sum_, decimal_pos=2) for name, sum_ in figures.items()},
+        "confirmations": payment.confirmations or 0,
+        "required": payment.confirmations_required or 1,
+    }
     return Standing(
         phase=phase,
         title=str(phase.label),
-        sentence=SENTENCES[phase] % _figures(payment),
+        sentence=SENTENCES[phase] % words,
         tone=TONES[phase],
         is_final=phase in FINAL,
         is_payable=phase in PAYABLE and bool(payment.url),
+        **figures,
     )
 
 
@@ -133,15 +153,3 @@ PLAIN: Mapping[State, Phase] = MappingProxyType(
         State.CANCELED: Phase.EXPIRED,
     }
 )
-
-
-def _figures(payment: Payment) -> dict[str, object]:
-    """Return the figures of the sentences; what is missing is rounded up, what has come is rounded down."""
-    return {
-        "amount": payment.amount_usd,
-        "received": payment.received_usd.quantize(CENT, rounding=ROUND_DOWN),
-        "missing": payment.missing_usd.quantize(CENT, rounding=ROUND_UP),
-        "surplus": payment.surplus_usd.quantize(CENT, rounding=ROUND_DOWN),
-        "confirmations": payment.confirmations or 0,
-        "required": payment.confirmations_required or 1,
-    }

@@ -41,9 +41,7 @@ RETRY = 5 * MINUTE
 """A payment that PayRam could not be asked about comes round again after this, however rare its tier."""
 
 
-def next_check(
-    state: State, *, since: datetime, now: datetime, confirming: bool = False
-) -> datetime | None:
+def next_check(state: State, *, since: datetime, now: datetime, confirming: bool = False) -> datetime | None:
     """Return when to ask again about a payment that has been in ``state`` ``since`` then; None means never."""
     return _next(MONEY_MOVING if confirming else TIERS[state], since=since, now=now)
 

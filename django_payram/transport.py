@@ -75,9 +75,7 @@ class Transport:
         self.deadline = deadline
         self._sessions = {method: _session(retry, connections) for method, retry in RETRIES.items()}
 
-    def send(
-        self, method: str, url: str, *, headers: Mapping[str, str], json: object = None
-    ) -> Answer:
+    def send(self, method: str, url: str, *, headers: Mapping[str, str], json: object = None) -> Answer:
         """Send one request and read the whole answer. Raises NoAnswer and TooLarge."""
         _call.ends = time.monotonic() + self.deadline
         try:
@@ -170,7 +168,7 @@ class _TimedReader(io.RawIOBase):
         if left <= 0:
             raise TimeoutError("The call's deadline has passed.")
         self._sock.settimeout(left if self._patience is None else min(left, self._patience))
-        return self._raw.readinto(buffer)  # type: ignore[attr-defined,no-any-return]
+        return self._raw.readinto(buffer)
 
     def close(self) -> None:
         self._raw.close()
@@ -180,7 +178,7 @@ class _TimedReader(io.RawIOBase):
 class _TimedResponse(http.client.HTTPResponse):
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
-        raw = self.fp.detach()  # type: ignore[attr-defined]
+        raw = self.fp.detach()
         self.fp = io.BufferedReader(_TimedReader(raw, sock, _call.ends))
 
 

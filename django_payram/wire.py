@@ -208,9 +208,7 @@ def _report(fields: Mapping[str, object]) -> Report:
         explorer_url=_link(fields, "explorer_url", 500),
         confirmations=confirmations,
         confirmations_required=required,
-        on_chain=bool(
-            confirmations or required or word == "VERIFYING" or _get(fields, "payment_info")
-        ),
+        on_chain=bool(confirmations or required or word == "VERIFYING" or _get(fields, "payment_info")),
         customer_id=_text(fields, "customer_id", 255) or None,
         invoice_id=_text(fields, "invoice_id", 255) or None,
     )
@@ -325,5 +323,3 @@ def _first(fields: Mapping[str, object], names: tuple[str, ...]) -> str:
         if isinstance(value, str | Decimal):
             return UNPRINTABLE.sub(" ", str(value))[:300]
     return ""
-
-

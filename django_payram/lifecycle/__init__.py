@@ -12,6 +12,7 @@ signal.
 from __future__ import annotations
 
 from django_payram.lifecycle.asking import freshen, refresh
+from django_payram.lifecycle.entry import next_check
 from django_payram.lifecycle.gate import (
     Recorded,
     accept,
@@ -32,6 +33,7 @@ __all__ = [
     "freshen",
     "hear",
     "keep_unreadable",
+    "next_check",
     "open_payment",
     "record",
     "refresh",

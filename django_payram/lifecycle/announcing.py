@@ -42,6 +42,11 @@ def tell(payment: Payment, names: Iterable[str], *, previous_state: str) -> dict
     return failures
 
 
+def _refuse_rollback(using: str) -> None:
+    if transaction.get_rollback(using):
+        raise TransactionBroken("A receiver marked the transaction for rollback.")
+
+
 def _send(name: str, payment: Payment, *, previous_state: str) -> str:
     extra = {
         "payment_needs_review": {"reason": payment.review},
@@ -51,8 +56,7 @@ def _send(name: str, payment: Payment, *, previous_state: str) -> str:
     try:
         with transaction.atomic(using=using):
             SIGNALS[name].send(sender=Payment, payment=payment, **extra.get(name, {}))
-            if transaction.get_rollback(using):
-                raise TransactionBroken("A receiver marked the transaction for rollback.")
+            _refuse_rollback(using)
     except Exception as exc:
         logger.exception("A receiver of %s failed for payment %s.", name, payment.token)
         return redact(f"{name}: {type(exc).__name__}: {exc}")[:ERROR_LIMIT]

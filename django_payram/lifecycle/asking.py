@@ -7,6 +7,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from django.core.exceptions import ImproperlyConfigured
+from django.db import OperationalError
 from django.utils import timezone
 
 from django_payram import conf
@@ -51,13 +53,16 @@ def freshen(payment: Payment) -> Payment:
         payment = announce(payment, source=Source.RETURN).payment
     if payment.is_paid or payment.is_filled or payment.reference is None or not _claim(payment):
         return payment
-    project = conf.project(payment.project)
-    quick = replace(project, deadline=min(project.deadline, PATIENCE_SECONDS))
     try:
-        return refresh(payment, source=Source.RETURN, client=client_for(quick))
-    except PayramError as exc:
+        return refresh(payment, source=Source.RETURN, client=_quick_client(payment.project))
+    except (PayramError, ImproperlyConfigured, OperationalError) as exc:
         logger.warning("PayRam could not be asked for the status page of %s. %s", payment.token, exc)
         return payment
+
+
+def _quick_client(name: str) -> Client:
+    project = conf.project(name)
+    return client_for(replace(project, deadline=min(project.deadline, PATIENCE_SECONDS)))
 
 
 def _claim(payment: Payment) -> bool:

@@ -29,15 +29,23 @@ if TYPE_CHECKING:
 DESCRIPTION = ("currency", "blockchain", "deposit_address", "explorer_url", "filled_amount")
 
 
+def next_check(payment: Payment, *, now: datetime) -> datetime | None:
+    """Return when PayRam should next be asked about ``payment`` by itself; None means never."""
+    # A payment that its top-ups have paid is as settled as a filled one.
+    state = State.FILLED if payment.is_paid else State(payment.state)
+    since = payment.paid_at or payment.closed_at or payment.created_at
+    if payment.is_confirming or state == State.PARTIALLY_FILLED:
+        since = payment.updated_at
+    return schedule.next_check(state, since=since, now=now, confirming=payment.is_confirming)
+
+
 class Entry:
     """A transaction's view of one payment, its order's other payments, and its top-ups.
 
     All of them are locked by one query, by id, so that two payments of one order cannot both become the first paid.
     """
 
-    def __init__(
-        self, payment: Payment, *, source: Source, payload: str = "", actor: str = ""
-    ) -> None:
+    def __init__(self, payment: Payment, *, source: Source, payload: str = "", actor: str = "") -> None:
         self.source, self.payload, self.actor = source, payload, actor
         self.now = timezone.now()
         self.news = False
@@ -210,11 +218,7 @@ class Entry:
 
     def _others(self) -> list[Payment]:
         """Return the order's other payments, top-ups left out: they are part of what they top up."""
-        return [
-            member
-            for member in self._members.values()
-            if member.parent_id is None and member is not self.root
-        ]
+        return [member for member in self._members.values() if member.parent_id is None and member is not self.root]
 
     def _paid_by_another(self) -> bool:
         return any(other.is_paid for other in self._others())
@@ -276,17 +280,9 @@ class Entry:
         self._log(Outcome.REVIEW, payment=payment, note=str(reason.label))
 
     def _reschedule(self, payment: Payment) -> None:
-        # A payment that its top-ups have paid is as settled as a filled one.
-        state = State.FILLED if payment.is_paid else State(payment.state)
-        since = payment.paid_at or payment.closed_at or payment.created_at
-        if payment.is_confirming or state == State.PARTIALLY_FILLED:
-            since = payment.updated_at
-        when = schedule.next_check(state, since=since, now=self.now, confirming=payment.is_confirming)
-        self._set(payment, next_check_at=when)
+        self._set(payment, next_check_at=next_check(payment, now=self.now))
 
-    def _log(
-        self, outcome: Outcome, *, payment: Payment | None = None, error: str = "", note: str = ""
-    ) -> None:
+    def _log(self, outcome: Outcome, *, payment: Payment | None = None, error: str = "", note: str = "") -> None:
         subject = payment or self.row
         self.events.append(
             PaymentEvent(

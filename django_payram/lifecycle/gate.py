@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from django.db import transaction
 
 from django_payram.lifecycle.entry import Entry
-from django_payram.models import Payment, Source, Outcome, database
+from django_payram.models import Outcome, Payment, Source, database
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -81,13 +81,13 @@ def accept(payment: Payment, *, reason: str, actor: str) -> Recorded:
         return _finish(entry)
 
 
-def resolve(payment: Payment, *, note: str, actor: str) -> Recorded:
+def resolve(payment: Payment, *, reason: str, actor: str) -> Recorded:
     """Clear a payment's review. Nothing becomes paid by it. Raises ValueError when there is nothing to resolve."""
     with transaction.atomic(using=database()):
         entry = Entry(payment, source=Source.ADMIN, actor=actor)
         if not entry.root.review:
             raise ValueError("The payment is not under review.")
-        entry.unflag(Outcome.RESOLVED, note=note)
+        entry.unflag(Outcome.RESOLVED, note=reason)
         return _finish(entry)
 
 

@@ -63,9 +63,9 @@ def open_payment(
 ) -> Payment:
     """Return a saved payment whose ``url`` is the page where the customer pays.
 
-    ``order`` is any saved model instance, or None. ``amount`` is in US dollars with at most two places. ``email`` is the
-    customer's. ``customer_id`` defaults to a stable id for the order; PayRam cancels a customer's other open payments
-    when a new one is made, so an id per person would kill that person's second cart.
+    ``order`` is any saved model instance, or None. ``amount`` is in US dollars with at most two places. ``email`` is
+    the customer's. ``customer_id`` defaults to a stable id for the order; PayRam cancels a customer's other open
+    payments when a new one is made, so an id per person would kill that person's second cart.
 
     An order has one live link: a second call with the same amount and project returns the open payment, another amount
     opens a new payment and leaves the old one watched.
@@ -121,7 +121,7 @@ class _Wish:
         prefix = self.project.customer_id_prefix
         if self.order is None:
             return f"{prefix}payment-{token}"
-        return f"{prefix}{self.order._meta.label_lower}-{self.order.pk}"
+        return f"{prefix}{content_type(self.order).app_label}.{content_type(self.order).model}-{self.order.pk}"
 
     def is_met_by(self, payment: Payment) -> bool:
         """Return whether ``payment``'s link is the one asked for."""
@@ -132,7 +132,7 @@ class _Wish:
 
 
 def _order(order: Model | None) -> Model | None:
-    if order is not None and (order.pk is None or order._state.adding):
+    if order is not None and (order.pk is None or order._state.adding):  # noqa: SLF001 - Django's documented way to tell
         raise ValueError("The order must be saved before a payment is opened for it.")
     return order
 
@@ -167,7 +167,7 @@ def _email(email: str) -> str:
 def _customer_id(customer_id: str | None) -> str | None:
     if customer_id is None:
         return None
-    if not isinstance(customer_id, str) or not customer_id.strip() or not customer_id.isprintable():
+    if not customer_id.strip() or not customer_id.isprintable():
         raise ValueError("customer_id must be a string of printable characters.")
     if len(customer_id) > 255:
         raise ValueError("customer_id must have at most 255 characters.")

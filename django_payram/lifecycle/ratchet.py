@@ -79,9 +79,8 @@ def falls_below(payment: Payment, report: Report, *, asked_at: datetime) -> bool
     state = reported_state(report)
     if state is None or State(payment.state) not in FUNDED or asked_at < payment.updated_at:
         return False
-    if report.filled_usd is not None and payment.filled_usd is not None:
-        if report.filled_usd < payment.filled_usd:
-            return True
+    if report.filled_usd is not None and report.filled_usd < (payment.filled_usd or 0):
+        return True
     closing_partial = report.state == State.CANCELED and payment.state == State.PARTIALLY_FILLED
     return rises(state, State(payment.state)) and not closing_partial
 

@@ -31,9 +31,7 @@ INVOICE_NAMES = ("invoice_id", "invoiceId", "invoiceID")
 
 Response = TypeVar("Response", bound=HttpResponse)
 
-public = method_decorator(
-    [never_cache, login_not_required, transaction.non_atomic_requests], name="dispatch"
-)
+public = method_decorator([never_cache, login_not_required, transaction.non_atomic_requests], name="dispatch")
 
 
 def guard_referrer(response: Response) -> Response:
@@ -104,9 +102,9 @@ def _as_json(payment: Payment, now: Standing) -> dict[str, object]:
         "message": now.sentence,
         "is_paid": payment.is_paid,
         "is_final": now.is_final,
-        "amount_usd": str(payment.amount_usd),
-        "received_usd": str(payment.received_usd),
-        "missing_usd": str(payment.missing_usd),
+        "amount_usd": str(now.amount_usd),
+        "received_usd": str(now.received_usd),
+        "missing_usd": str(now.missing_usd),
         "confirmations": payment.confirmations,
         "confirmations_required": payment.confirmations_required,
     }

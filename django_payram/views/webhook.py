@@ -47,9 +47,7 @@ class WebhookError(Exception):
         self.message = message
 
 
-@method_decorator(
-    [never_cache, csrf_exempt, login_not_required, transaction.non_atomic_requests], name="dispatch"
-)
+@method_decorator([never_cache, csrf_exempt, login_not_required, transaction.non_atomic_requests], name="dispatch")
 class WebhookView(View):
     """Takes PayRam's webhooks: POST with a signature or a key, and the GET with a JSON body of PayRam's FAQ."""
 

@@ -1,0 +1,249 @@
+"""Ask PayRam about payments that are due, and record what it says."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils.dateparse import parse_datetime
+from django.utils.timezone import get_current_timezone, is_naive, make_aware, now
+from tqdm import tqdm
+
+from django_payram import lifecycle, resync
+from django_payram.models import Payment, database
+from django_payram.states import State
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from django.core.management.base import CommandParser
+
+    from django_payram.models import PaymentQuerySet
+    from django_payram.resync import Asked, Summary
+
+MOST_THREADS = 64
+
+
+class Command(BaseCommand):
+    """payram_resync: the schedule's due payments by default, or chosen ones."""
+
+    help = (
+        "Asks PayRam about the payments that are due and records its answers. Exit codes: 0 all well, "
+        "1 PayRam could not be asked, 2 bad arguments, 3 a receiver failed and will be told again."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Say which payments, how many, and how to report."""
+        which = parser.add_argument_group("which payments (the due ones by default)")
+        which.add_argument("--reference", action="append", help="ask about this one, due or not; may be repeated")
+        which.add_argument("--state", action="append", type=_state, help="ask about payments in this state, due or not")
+        which.add_argument("--since", type=_moment, help="ask about payments made since then (ISO 8601), due or not")
+        which.add_argument("--all", action="store_true", help="ask about every payment, due or not")
+        parser.add_argument("--limit", type=_positive, help="ask about at most so many")
+        parser.add_argument(
+            "--threads", type=_threads, default=resync.DEFAULT_THREADS, help="calls at a time (default: %(default)s)"
+        )
+        parser.add_argument("--dry-run", action="store_true", help="list the payments, ask and change nothing")
+        parser.add_argument(
+            "--announce-again",
+            action="store_true",
+            help="tell the receivers of the chosen payments the present truth once more; needs --reference or --since",
+        )
+        parser.add_argument("--json", action="store_true", help="one JSON object a payment, then one for the sums")
+
+    def handle(self, **options: Any) -> None:
+        """Run, and leave with the exit code that tells how it went."""
+        payments = _chosen(options)
+        report = _JsonReport(self) if options["json"] else _TextReport(self, _total(payments, options))
+        summary = resync.Summary()
+        if options["dry_run"]:
+            for payment in _preview(payments, options["limit"]):
+                report.would_ask(payment)
+        elif options["announce_again"]:
+            self._announce_again(payments, options, report, summary)
+        else:
+            self._resync(payments, options, report, summary)
+        report.close(summary)
+        if summary.exit_code:
+            sys.exit(summary.exit_code)
+
+    def _resync(
+        self, payments: PaymentQuerySet | None, options: dict[str, Any], report: _Report, summary: Summary
+    ) -> None:
+        if payments is None:
+            for told in resync.announce_pending(limit=options["limit"], summary=summary):
+                report.told(told)
+        run = resync.run(payments, threads=options["threads"], limit=options["limit"], summary=summary)
+        for asked in run:
+            report.asked(asked)
+
+    def _announce_again(
+        self, payments: PaymentQuerySet | None, options: dict[str, Any], report: _Report, summary: Summary
+    ) -> None:
+        if payments is None or not (options["reference"] or options["since"]):
+            raise CommandError("--announce-again needs --reference or --since.", returncode=2)
+        for payment in payments[: options["limit"]]:
+            recorded = lifecycle.announce_again(payment)
+            summary.announced += recorded.announced
+            summary.receivers_failed += not recorded.announced
+            report.told(resync.Asked(payment=payment, state_before=payment.state, announced=recorded.announced))
+
+
+# Arguments
+
+
+def _positive(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not int(text):
+        raise argparse.ArgumentTypeError("must be a whole number above 0")
+    return int(text)
+
+
+def _threads(text: str) -> int:
+    number = _positive(text)
+    if number > MOST_THREADS:
+        raise argparse.ArgumentTypeError(f"must be at most {MOST_THREADS}")
+    return number
+
+
+def _state(text: str) -> State:
+    try:
+        return State(text.upper())
+    except ValueError as exc:
+        raise argparse.ArgumentTypeError(f"must be one of {', '.join(State)}") from exc
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = parse_datetime(text) or parse_datetime(f"{text}T00:00")
+    except ValueError:
+        moment = None
+    if moment is None:
+        raise argparse.ArgumentTypeError("must be a date or a time such as 2026-08-01 or 2026-08-01T12:00Z")
+    return make_aware(moment, get_current_timezone()) if is_naive(moment) else moment
+
+
+def _chosen(options: dict[str, Any]) -> PaymentQuerySet | None:
+    """Return the payments that the options name; None stands for the due ones."""
+    if not any(options[name] for name in ("reference", "state", "since", "all")):
+        return None
+    payments = Payment.objects.using(database()).order_by("pk")
+    if options["reference"]:
+        payments = _by_reference(payments, options["reference"])
+    if options["state"]:
+        payments = payments.filter(state__in=options["state"])
+    if options["since"]:
+        payments = payments.filter(created_at__gte=options["since"])
+    return payments
+
+
+def _by_reference(payments: PaymentQuerySet, references: list[str]) -> PaymentQuerySet:
+    found = payments.filter(reference__in=references)
+    unknown = set(references) - set(found.values_list("reference", flat=True))
+    if unknown:
+        raise CommandError(f"No payment has the reference {', '.join(sorted(unknown))}.")
+    return found
+
+
+def _preview(payments: PaymentQuerySet | None, limit: int | None) -> PaymentQuerySet:
+    chosen = Payment.objects.using(database()).due(now()) if payments is None else payments
+    return chosen.filter(reference__isnull=False)[:limit]
+
+
+def _total(payments: PaymentQuerySet | None, options: dict[str, Any]) -> int:
+    return _preview(payments, options["limit"]).count() if sys.stderr.isatty() else 0
+
+
+# Reports
+
+
+class _Report:
+    """Where a run tells what it does."""
+
+    def __init__(self, command: BaseCommand) -> None:
+        self.out, self.err = command.stdout, command.stderr
+
+    def would_ask(self, payment: Payment) -> None:
+        raise NotImplementedError
+
+    def asked(self, asked: Asked) -> None:
+        raise NotImplementedError
+
+    def told(self, told: Asked) -> None:
+        raise NotImplementedError
+
+    def close(self, summary: Summary) -> None:
+        raise NotImplementedError
+
+
+class _TextReport(_Report):
+    """Lines for a person: what changed and what failed; a progress bar on a terminal."""
+
+    def __init__(self, command: BaseCommand, total: int) -> None:
+        super().__init__(command)
+        self.bar = tqdm(total=total, unit="payment", disable=not sys.stderr.isatty(), leave=False)
+
+    def _line(self, text: str) -> None:
+        self.bar.clear()
+        self.out.write(text)
+
+    def would_ask(self, payment: Payment) -> None:
+        self._line(f"{payment}: {payment.state}, due {payment.next_check_at or 'never'}")
+
+    def asked(self, asked: Asked) -> None:
+        self.bar.update()
+        if asked.error is not None:
+            self._line(f"{asked.payment}: {asked.error}")
+        elif asked.news:
+            self._line(f"{asked.payment}: {asked.state_before} -> {asked.payment.state}")
+        if not asked.announced:
+            self._line(f"{asked.payment}: a receiver failed and will be told again.")
+
+    def told(self, told: Asked) -> None:
+        outcome = "receivers told." if told.announced else "a receiver failed and will be told again."
+        self._line(f"{told.payment}: {outcome}")
+
+    def close(self, summary: Summary) -> None:
+        self.bar.close()
+        self.out.write(
+            f"Asked about {summary.asked}: {summary.news} with news, {summary.failed} without an answer. "
+            f"Receivers told of {summary.announced} pending, {summary.receivers_failed} failed."
+        )
+        if summary.stopped:
+            self.err.write(f"Stopped early. {summary.stopped}")
+
+
+class _JsonReport(_Report):
+    """One JSON object a line."""
+
+    def _line(self, **facts: object) -> None:
+        self.out.write(json.dumps(facts))
+
+    def would_ask(self, payment: Payment) -> None:
+        due = payment.next_check_at and payment.next_check_at.isoformat()
+        self._line(reference=payment.reference, state=payment.state, next_check_at=due)
+
+    def asked(self, asked: Asked) -> None:
+        self._line(
+            reference=asked.payment.reference,
+            state_before=asked.state_before,
+            state=asked.payment.state,
+            news=asked.news,
+            announced=asked.announced,
+            error=str(asked.error) if asked.error else None,
+        )
+
+    def told(self, told: Asked) -> None:
+        self._line(reference=told.payment.reference, state=told.payment.state, announced=told.announced)
+
+    def close(self, summary: Summary) -> None:
+        self._line(
+            asked=summary.asked,
+            news=summary.news,
+            failed=summary.failed,
+            announced=summary.announced,
+            receivers_failed=summary.receivers_failed,
+            stopped=summary.stopped,
+        )
