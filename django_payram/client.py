@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import quote, urlsplit
 
@@ -27,6 +28,11 @@ STATUS = "/api/v1/payment/reference/{reference}"
 
 REFUSALS = frozenset({400, 401, 403, 404, 422})
 """PayRam understood and said no. Every other 4xx (409 busy, 429 too many) may well work later."""
+
+# Cut only once keys are taken out: half a key is a key no redaction finds.
+MESSAGE_LIMIT, CODE_LIMIT = 300, 64
+
+SECONDS = re.compile(r"[0-9]{1,9}")
 
 
 class Client:
@@ -114,15 +120,16 @@ class Client:
 
     def _refuse(self, status: int, failure: wire.Failure, retry_after: str = "") -> NoReturn:
         """Raise what PayRam's error means. 4xx and an error inside a 200 mean that certainly nothing was made."""
-        said = redact(failure.message) or "no reason given"
+        said = redact(failure.message)[:MESSAGE_LIMIT] or "no reason given"
+        code = redact(failure.code)[:CODE_LIMIT]
         message = f"PayRam at {self.project.host} refused the call with status {status}: {said}"
         if status in REFUSALS:
-            raise PayramRefused(message, status=status, code=failure.code)
+            raise PayramRefused(message, status=status, code=code)
         raise PayramUnavailable(
             message,
             status=status,
-            code=failure.code,
-            retry_after=int(retry_after) if retry_after.isascii() and retry_after.isdigit() else None,
+            code=code,
+            retry_after=int(retry_after) if SECONDS.fullmatch(retry_after) else None,
             definite=status < 500,
         )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import io
+import math
 import threading
 import time
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError
+from urllib3.exceptions import HTTPError
 from urllib3.util import Retry
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MAX_BODY = 1024 * 1024
+MAX_ANSWER = 2 * MAX_BODY
+"""Bytes of one answer as it comes from the socket, headers and encodings included, also of one that is thrown away."""
 
 # Only a GET is ever repeated: asking twice does no harm, creating twice may.
 RETRIES = {
@@ -39,6 +42,9 @@ RETRIES = {
     ),
     "POST": Retry(total=0),
 }
+
+SHORTEST_WAIT = 0.001
+"""Seconds to connect in when the deadline has passed: a time-out of zero would mean something else."""
 
 _call = threading.local()
 
@@ -77,7 +83,7 @@ class Transport:
 
     def send(self, method: str, url: str, *, headers: Mapping[str, str], json: object = None) -> Answer:
         """Send one request and read the whole answer. Raises NoAnswer and TooLarge."""
-        _call.ends = time.monotonic() + self.deadline
+        _call.ends, _call.sent = time.monotonic() + self.deadline, False
         try:
             response = self._sessions[method].request(
                 method,
@@ -89,7 +95,7 @@ class Transport:
                 stream=True,
             )
         except requests.RequestException as exc:
-            raise NoAnswer(_reason(exc), sent=_was_sent(exc)) from exc
+            raise NoAnswer(_reason(exc), sent=_call.sent) from exc
         with response:
             return Answer(response.status_code, response.headers, _body(response))
 
@@ -99,8 +105,13 @@ class Transport:
             session.close()
 
 
+class _Session(requests.Session):
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Know no redirects: even when told not to follow one, requests reads its body whole and parses its target."""
+
+
 def _session(retry: Retry, connections: int) -> requests.Session:
-    session = requests.Session()
+    session = _Session()
     adapter = _Adapter(max_retries=retry, pool_maxsize=connections)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
@@ -128,16 +139,6 @@ def _body(response: requests.Response) -> bytes:
     return bytes(body)
 
 
-def _was_sent(exc: requests.RequestException) -> bool:
-    """Return False only for what surely failed before a byte of the request left: DNS, refused, TLS, proxy."""
-    if isinstance(exc, requests.ConnectTimeout | requests.exceptions.SSLError | requests.exceptions.ProxyError):
-        return False
-    if isinstance(exc, requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema):
-        return False
-    cause = exc.args[0] if exc.args else None
-    return not (isinstance(cause, MaxRetryError) and isinstance(cause.reason, NewConnectionError))
-
-
 # (error, what to say): the text of the exception itself is not shown, it may quote headers.
 REASONS: tuple[tuple[type[requests.RequestException], str], ...] = (
     (requests.exceptions.SSLError, "The TLS certificate or handshake failed."),
@@ -154,10 +155,11 @@ def _reason(exc: requests.RequestException) -> str:
 
 
 class _TimedReader(io.RawIOBase):
-    """A socket's reading side on which every single read ends with the call's deadline."""
+    """A socket's reading side: every single read ends with the call's deadline, and all reads together are bounded."""
 
     def __init__(self, raw: io.RawIOBase, sock: socket.socket, ends: float) -> None:
         self._raw, self._sock, self._ends = raw, sock, ends
+        self._room = MAX_ANSWER
         self._patience = sock.gettimeout()
 
     def readable(self) -> bool:
@@ -167,8 +169,12 @@ class _TimedReader(io.RawIOBase):
         left = self._ends - time.monotonic()
         if left <= 0:
             raise TimeoutError("The call's deadline has passed.")
+        if self._room <= 0:
+            raise ConnectionError("The answer does not end.")
         self._sock.settimeout(left if self._patience is None else min(left, self._patience))
-        return self._raw.readinto(buffer)
+        count = self._raw.readinto(buffer)
+        self._room -= count or 0
+        return count
 
     def close(self) -> None:
         self._raw.close()
@@ -183,11 +189,27 @@ class _TimedResponse(http.client.HTTPResponse):
 
 
 class _Connection(HTTPConnection):
+    """Notes when the request begins to leave: whatever fails before that, PayRam certainly did not act."""
+
     response_class = _TimedResponse
 
+    def connect(self) -> None:
+        self.timeout = min(self.timeout or math.inf, max(_call.ends - time.monotonic(), SHORTEST_WAIT))
+        try:
+            super().connect()
+        finally:
+            # The TLS handshake and a proxy's tunnel are not the request yet.
+            _call.sent = False
 
-class _SecureConnection(HTTPSConnection):
-    response_class = _TimedResponse
+    def send(self, data: Any) -> None:
+        if self.sock is None:
+            self.connect()
+        _call.sent = True
+        super().send(data)
+
+
+class _SecureConnection(_Connection, HTTPSConnection):
+    """The same over TLS."""
 
 
 class _Pool(HTTPConnectionPool):

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from decimal import ROUND_DOWN, Context, Decimal, InvalidOperation
+from decimal import ROUND_DOWN, Context, Decimal
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 REFERENCE = re.compile(r"[A-Za-z0-9_-]{1,128}")
-NUMBER = re.compile(r"-?\d{1,40}(\.\d{1,40})?([eE][+-]?\d{1,2})?")
+NUMBER = re.compile(r"-?\d{1,40}(\.\d{1,40})?([eE][+-]?\d{1,2})?", re.ASCII)
 UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 # What PayRam's words mean. VERIFYING (2024) is money on the chain that is not confirmed: still open. Any other word
@@ -101,8 +101,8 @@ class Report:
 
     @property
     def confirming(self) -> bool:
-        """Whether money is on the chain and still short of confirmations."""
-        return self.on_chain and (self.confirmations or 0) < (self.confirmations_required or 1)
+        """Whether money is on the chain and still short of confirmations. Counts of 0 of 0 mean that none is awaited."""
+        return self.on_chain and (self.confirmations or 0) < (self.confirmations_required or 0)
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ class OtherEvent:
 
 @dataclass(frozen=True)
 class Failure:
-    """An error envelope: PayRam's message and its code as text, both ``""`` when not given."""
+    """An error envelope: PayRam's message and its code as text, in full length, both ``""`` when not given."""
 
     message: str
     code: str
@@ -274,6 +274,8 @@ def _number(fields: Mapping[str, object], name: str) -> Decimal | None:
 # written, so that a repeated report is never mistaken for more money.
 USD = Context(prec=15, rounding=ROUND_DOWN)
 COINS = Context(prec=36, rounding=ROUND_DOWN)
+WIDE = Context(prec=60, rounding=ROUND_DOWN)
+"""Room for every amount below its limit with all its places, so that only the places are cut."""
 
 
 def _usd(fields: Mapping[str, object], name: str) -> Decimal | None:
@@ -292,11 +294,7 @@ def _fitted(
         return None
     if number >= limit:
         raise PayramDataError(f"The field {SPELLINGS[name][-1]} is too large to be an amount.")
-    rounded = context.plus(number)
-    try:
-        return rounded.quantize(Decimal(1).scaleb(-places), context=Context(prec=60, rounding=ROUND_DOWN))
-    except InvalidOperation as exc:
-        raise PayramDataError(f"The field {SPELLINGS[name][-1]} is not an amount.") from exc
+    return context.plus(number).quantize(Decimal(1).scaleb(-places), context=WIDE)
 
 
 def _count(fields: Mapping[str, object], name: str) -> int | None:
@@ -321,5 +319,5 @@ def _first(fields: Mapping[str, object], names: tuple[str, ...]) -> str:
     for name in names:
         value = fields.get(name)
         if isinstance(value, str | Decimal):
-            return UNPRINTABLE.sub(" ", str(value))[:300]
+            return UNPRINTABLE.sub(" ", str(value))
     return ""

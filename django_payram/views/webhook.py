@@ -90,7 +90,9 @@ def _take(request: HttpRequest) -> tuple[int, str]:
 def _body(request: HttpRequest) -> bytes:
     too_large = WebhookError(413, f"The body is larger than {MAX_BODY} bytes.")
     length = request.META.get("CONTENT_LENGTH") or "0"
-    if length.isdecimal() and int(length) > MAX_BODY:
+    if not (length.isascii() and length.isdigit()):
+        raise WebhookError(400, "The header Content-Length is not a number.")
+    if int(length) > MAX_BODY:
         raise too_large
     try:
         body = request.body

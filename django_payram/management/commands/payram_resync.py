@@ -8,24 +8,19 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.utils.dateparse import parse_datetime
-from django.utils.timezone import get_current_timezone, is_naive, make_aware, now
+from django.utils.timezone import now
 from tqdm import tqdm
 
 from django_payram import lifecycle, resync
+from django_payram.management.arguments import moment, positive, threads
 from django_payram.models import Payment, database
 from django_payram.states import State
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from django.core.management.base import CommandParser
 
     from django_payram.models import PaymentQuerySet
     from django_payram.resync import Asked, Summary
-
-MOST_THREADS = 64
-
 
 class Command(BaseCommand):
     """payram_resync: the schedule's due payments by default, or chosen ones."""
@@ -40,11 +35,11 @@ class Command(BaseCommand):
         which = parser.add_argument_group("which payments (the due ones by default)")
         which.add_argument("--reference", action="append", help="ask about this one, due or not; may be repeated")
         which.add_argument("--state", action="append", type=_state, help="ask about payments in this state, due or not")
-        which.add_argument("--since", type=_moment, help="ask about payments made since then (ISO 8601), due or not")
+        which.add_argument("--since", type=moment, help="ask about payments made since then (ISO 8601), due or not")
         which.add_argument("--all", action="store_true", help="ask about every payment, due or not")
-        parser.add_argument("--limit", type=_positive, help="ask about at most so many")
+        parser.add_argument("--limit", type=positive, help="ask about at most so many")
         parser.add_argument(
-            "--threads", type=_threads, default=resync.DEFAULT_THREADS, help="calls at a time (default: %(default)s)"
+            "--threads", type=threads, default=resync.DEFAULT_THREADS, help="calls at a time (default: %(default)s)"
         )
         parser.add_argument("--dry-run", action="store_true", help="list the payments, ask and change nothing")
         parser.add_argument(
@@ -95,34 +90,11 @@ class Command(BaseCommand):
 # Arguments
 
 
-def _positive(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not int(text):
-        raise argparse.ArgumentTypeError("must be a whole number above 0")
-    return int(text)
-
-
-def _threads(text: str) -> int:
-    number = _positive(text)
-    if number > MOST_THREADS:
-        raise argparse.ArgumentTypeError(f"must be at most {MOST_THREADS}")
-    return number
-
-
 def _state(text: str) -> State:
     try:
         return State(text.upper())
     except ValueError as exc:
         raise argparse.ArgumentTypeError(f"must be one of {', '.join(State)}") from exc
-
-
-def _moment(text: str) -> datetime:
-    try:
-        moment = parse_datetime(text) or parse_datetime(f"{text}T00:00")
-    except ValueError:
-        moment = None
-    if moment is None:
-        raise argparse.ArgumentTypeError("must be a date or a time such as 2026-08-01 or 2026-08-01T12:00Z")
-    return make_aware(moment, get_current_timezone()) if is_naive(moment) else moment
 
 
 def _chosen(options: dict[str, Any]) -> PaymentQuerySet | None:

@@ -1,0 +1,115 @@
+"""HTTP messages as values: what came in, what goes out."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from functools import cached_property
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
+
+from django_payram.sandbox.jsontext import encode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from _typeshed.wsgi import WSGIEnvironment
+
+MOST_BYTES = 1024 * 1024
+LENGTH = re.compile(r"[0-9]{1,18}")
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request. ``body`` is None when it is longer than 1 MiB. Header names are lower case."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes | None = field(repr=False)
+    site: str
+
+    @property
+    def wants_page(self) -> bool:
+        """Whether a browser asks, rather than a program."""
+        return "text/html" in self.headers.get("accept", "")
+
+    @cached_property
+    def form(self) -> dict[str, str]:
+        """The fields of a posted form."""
+        return _pairs((self.body or b"").decode("utf-8", "replace"))
+
+
+@dataclass(frozen=True)
+class Response:
+    """One answer. ``chunks`` replace the body where it must be sent in a special way."""
+
+    status: int
+    body: bytes = field(default=b"", repr=False)
+    content_type: str = "text/plain; charset=utf-8"
+    headers: tuple[tuple[str, str], ...] = ()
+    chunks: Iterable[bytes] | None = field(default=None, repr=False)
+    slow_headers: bool = False
+
+    @property
+    def status_line(self) -> str:
+        """``404 Not Found``."""
+        return f"{self.status} {HTTPStatus(self.status).phrase}"
+
+    @property
+    def all_headers(self) -> list[tuple[str, str]]:
+        """The headers to send, with type and length of the body."""
+        return [
+            ("Content-Type", self.content_type),
+            ("Content-Length", str(len(self.body))),
+            *self.headers,
+        ]
+
+
+def json_response(value: object, *, status: int = 200) -> Response:
+    """An answer in JSON."""
+    return Response(status, encode(value), "application/json; charset=utf-8")
+
+
+def read_request(environ: WSGIEnvironment) -> Request:
+    """The request of a WSGI environment, its body read up to 1 MiB."""
+    return Request(
+        method=environ["REQUEST_METHOD"].upper(),
+        path=environ.get("PATH_INFO", "").encode("latin-1").decode("utf-8", "replace"),
+        query=_pairs(environ.get("QUERY_STRING", "")),
+        headers=_headers(environ),
+        body=_body(environ),
+        site=_site(environ),
+    )
+
+
+def _headers(environ: WSGIEnvironment) -> dict[str, str]:
+    return {name[5:].replace("_", "-").lower(): value for name, value in environ.items() if name.startswith("HTTP_")}
+
+
+def content_length(environ: WSGIEnvironment) -> int:
+    """The announced length of the body in bytes; 0 when none can be read."""
+    length = str(environ.get("CONTENT_LENGTH") or "")
+    return int(length) if LENGTH.fullmatch(length) else 0
+
+
+def _body(environ: WSGIEnvironment) -> bytes | None:
+    size = content_length(environ)
+    if size > MOST_BYTES:
+        return None
+    body: bytes = environ["wsgi.input"].read(size) if size else b""
+    return body
+
+
+def _site(environ: WSGIEnvironment) -> str:
+    host = environ.get("HTTP_HOST") or f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}"
+    return f"{environ['wsgi.url_scheme']}://{host}"
+
+
+def _pairs(text: str) -> dict[str, str]:
+    try:
+        return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=100))
+    except ValueError:
+        return {}

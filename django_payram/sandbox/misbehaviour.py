@@ -1,0 +1,212 @@
+"""What goes wrong between a shop and PayRam, one kind a row, for shops to prove themselves on."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from django_payram.sandbox.api import CREATE, PREFIX, SNAKE_STATUS, STATUS
+from django_payram.sandbox.jsontext import decode
+from django_payram.sandbox.messages import Request, Response, json_response
+
+if TYPE_CHECKING:
+    from django_payram.sandbox.dialects import Json
+
+FRONT_END = b'<!doctype html><html><head><title>PayRam</title></head><body><div id="root"></div></body></html>'
+BAD_GATEWAY = (
+    b"<html><head><title>502 Bad Gateway</title></head><body><center><h1>502 Bad Gateway</h1></center></body></html>"
+)
+HTML = "text/html; charset=utf-8"
+HUGE = 2 * 1024 * 1024
+
+CREATING, ASKING, ELSEWHERE = "create", "status", "other"
+EVERYWHERE = frozenset({CREATING, ASKING, ELSEWHERE})
+ON_CREATE = frozenset({CREATING})
+ON_STATUS = frozenset({ASKING})
+
+# Two names of one machine, so that a shop which follows the redirect is seen to come back.
+OTHER_NAMES = {"127.0.0.1": "localhost", "localhost": "127.0.0.1"}
+
+Pause = Callable[[float], object]
+Spoil = Callable[[Request, Response, Pause], Response]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One way to misbehave.
+
+    ``acts``: the request is carried out before its answer is spoiled, as when a proxy in
+    front of PayRam fails, so that the shop cannot know what happened.
+    """
+
+    spoil: Spoil
+    where: frozenset[str] = EVERYWHERE
+    acts: bool = False
+
+
+def fixed(answer: Response) -> Spoil:
+    """Always this answer."""
+    return lambda _request, _honest, _pause: answer
+
+
+def edited(edit: Callable[[Json], Json]) -> Spoil:
+    """The honest JSON with something changed; answers that are none stay as they are."""
+
+    def spoil(_request: Request, honest: Response, _pause: Pause) -> Response:
+        value = decode(honest.body)
+        if honest.status != 200 or not isinstance(value, dict):
+            return honest
+        return json_response({**value, **edit(value)})
+
+    return spoil
+
+
+def _only(value: Json, changes: Json) -> Json:
+    return {name: change for name, change in changes.items() if name in value}
+
+
+def _wrong_reference(value: Json) -> Json:
+    other = str(uuid.uuid4())
+    return _only(value, {"referenceID": other, "reference_id": other})
+
+
+def _wrong_customer(value: Json) -> Json:
+    return _only(value, {"customerID": "somebody-else", "customer_id": "somebody-else"})
+
+
+def _lower_state(value: Json) -> Json:
+    return _only(
+        value,
+        {
+            "paymentState": "OPEN",
+            "payment_state": "OPEN",
+            "filledAmount": None,
+            "filledAmountInUSD": None,
+            "filled_amount": "0",
+            "filled_amount_in_usd": "0",
+        },
+    )
+
+
+def _on_site(site: str) -> Callable[[Json], Json]:
+    def edit(value: Json) -> Json:
+        url = str(value["url"])
+        where = urlsplit(url)
+        return {"url": url.replace(f"{where.scheme}://{where.netloc}", site, 1)}
+
+    return edit
+
+
+def _redirect(request: Request, _honest: Response, _pause: Pause) -> Response:
+    where = urlsplit(request.site)
+    name = OTHER_NAMES.get(where.hostname or "", "elsewhere.example")
+    port = f":{where.port}" if where.port else ""
+    target = f"{where.scheme}://{name}{port}{request.path}"
+    return Response(302, headers=(("Location", target),))
+
+
+def _slow_headers(_request: Request, honest: Response, _pause: Pause) -> Response:
+    return replace(honest, slow_headers=True)
+
+
+def _slow_body(_request: Request, honest: Response, pause: Pause) -> Response:
+    def drip() -> Iterator[bytes]:
+        for place in range(len(honest.body)):
+            yield honest.body[place : place + 1]
+            pause(1)
+
+    return replace(honest, chunks=drip())
+
+
+def _cut_body(_request: Request, honest: Response, _pause: Pause) -> Response:
+    return replace(honest, chunks=[honest.body[: len(honest.body) // 2]])
+
+
+def _huge_body(_request: Request, honest: Response, _pause: Pause) -> Response:
+    # White space is valid JSON: only the size is wrong.
+    return replace(honest, body=honest.body + b" " * HUGE)
+
+
+UNAUTHORIZED = {"error": {"code": "UNAUTHORIZED", "message": "Unauthorised access!"}}
+BUSY = {"error": {"code": "CONFLICT", "message": "Another request is being processed."}}
+TOO_MANY = {"error": {"code": "RATE_LIMITED", "message": "Too many requests."}}
+FAILED = {"error": "Failed to get payment request"}
+CODE_5 = {"code": 5, "message": "Error occurred while creating the payment request."}
+
+KINDS = {
+    "html": Kind(fixed(Response(200, FRONT_END, HTML))),
+    "redirect": Kind(_redirect),
+    "unauthorized": Kind(fixed(json_response(UNAUTHORIZED, status=401))),
+    "conflict": Kind(fixed(json_response(BUSY, status=409))),
+    "throttled": Kind(fixed(replace(json_response(TOO_MANY, status=429), headers=(("Retry-After", "7"),)))),
+    "broken": Kind(fixed(json_response(FAILED, status=500))),
+    "gateway": Kind(fixed(Response(502, BAD_GATEWAY, HTML)), acts=True),
+    "code5": Kind(fixed(json_response(CODE_5)), where=ON_CREATE),
+    "slow_headers": Kind(_slow_headers, acts=True),
+    "slow_body": Kind(_slow_body, acts=True),
+    "cut_body": Kind(_cut_body, acts=True),
+    "huge_body": Kind(_huge_body, acts=True),
+    "not_json": Kind(fixed(Response(200, b'{"reference_id": ', "application/json")), acts=True),
+    "wrong_reference": Kind(edited(_wrong_reference), where=ON_STATUS, acts=True),
+    "wrong_customer": Kind(edited(_wrong_customer), where=ON_STATUS, acts=True),
+    "lower_state": Kind(edited(_lower_state), where=ON_STATUS, acts=True),
+    "foreign_url": Kind(edited(_on_site("https://checkout.elsewhere.example")), where=ON_CREATE, acts=True),
+    "localhost_url": Kind(edited(_on_site("http://localhost")), where=ON_CREATE, acts=True),
+}
+
+
+@dataclass
+class Mood:
+    """A kind in force: for one payment or for all, a number of times or for ever."""
+
+    reference: str | None
+    kind: Kind
+    left: int | None
+
+    def strikes(self, request: Request) -> bool:
+        """Whether this request is to be spoiled."""
+        if self.left == 0 or place_of(request) not in self.kind.where:
+            return False
+        return self.reference is None or request.path.endswith(f"/{self.reference}")
+
+
+class Moods:
+    """The misbehaviours in force; the newest that fits strikes. Its owner locks it."""
+
+    def __init__(self) -> None:
+        """Start with good behaviour."""
+        self._moods: list[Mood] = []
+
+    def add(self, name: str, *, reference: str | None = None, times: int | None = None) -> None:
+        """Put a kind in force; raises ValueError for an unknown one, naming those there are."""
+        if name not in KINDS:
+            raise ValueError(f"There is no misbehaviour {name!r}; there are {', '.join(KINDS)}.")
+        self._moods.append(Mood(reference, KINDS[name], times))
+
+    def clear(self) -> None:
+        """Behave again."""
+        self._moods.clear()
+
+    def take(self, request: Request) -> Kind | None:
+        """The kind that strikes this request, counted as used; None when there is none."""
+        for mood in reversed(self._moods):
+            if mood.strikes(request):
+                mood.left = None if mood.left is None else mood.left - 1
+                return mood.kind
+        return None
+
+
+def place_of(request: Request) -> str:
+    """Which part of the API a request is for."""
+    if request.path.startswith((STATUS, SNAKE_STATUS)):
+        return ASKING
+    creates = request.method == "POST" and request.path.rstrip("/") == CREATE
+    return CREATING if creates else ELSEWHERE
+
+
+def is_call(request: Request) -> bool:
+    """Whether a request is for the API rather than for a page."""
+    return request.path.startswith(PREFIX)

@@ -1,0 +1,194 @@
+"""The pages for people: the payment page, all payments, and what the shop was told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from django.template import Context, Engine
+
+from django_payram.sandbox import qr
+from django_payram.sandbox.coins import BY_CODE
+from django_payram.sandbox.controls import press
+from django_payram.sandbox.ledger import Payment, UnknownPayment
+from django_payram.sandbox.messages import Request, Response, json_response
+from django_payram.sandbox.presentation import (
+    Facts,
+    delivery_facts,
+    mark,
+    page_of,
+    payment_facts,
+    summary,
+)
+from django_payram.sandbox.tickets import Ticket, Tickets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from django_payram.sandbox.courier import Courier
+    from django_payram.sandbox.processor import Processor
+
+HERE = Path(__file__).parent
+ASSETS = {
+    "sandbox.css": "text/css; charset=utf-8",
+    "sandbox.js": "text/javascript; charset=utf-8",
+    "icon.svg": "image/svg+xml",
+}
+DELIVERIES = "/sandbox/deliveries"
+LONGEST_LIST = 200
+WRONG_SUM = "Please type a sum in dollars, for example 12.50."
+STALE = "That page was out of date, so nothing was done. Please press the button again."
+
+POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+PAGE_HEADERS = (
+    ("Content-Security-Policy", POLICY),
+    ("Cache-Control", "no-store"),
+    ("Referrer-Policy", "same-origin"),
+    ("X-Content-Type-Options", "nosniff"),
+)
+
+
+class Pages:
+    """Answers every request that is not for the API."""
+
+    def __init__(self, processor: Processor, courier: Courier) -> None:
+        """Templates come from this package; Django's settings are not needed."""
+        self._processor = processor
+        self._courier = courier
+        self._tickets = Tickets()
+        self._engine = Engine(dirs=[str(HERE / "templates")])
+        self._routes: dict[tuple[str, str], Callable[[Request], Response]] = {
+            ("GET", "/"): self._overview,
+            ("GET", "/payments"): self._payment,
+            ("GET", "/pay"): self._payment,
+            ("POST", "/payments"): self._act,
+            ("POST", "/pay"): self._act,
+            ("GET", "/sandbox/state"): self._state,
+            ("GET", "/sandbox/qr.svg"): self._picture,
+            ("GET", DELIVERIES): self._deliveries,
+            ("POST", DELIVERIES): self._direct,
+        }
+
+    def answer(self, request: Request) -> Response:
+        """The page, or 404."""
+        method = "GET" if request.method == "HEAD" else request.method
+        folder, _, name = request.path.rpartition("/")
+        if folder == "/sandbox/static" and name in ASSETS:
+            return Response(200, (HERE / "static" / name).read_bytes(), ASSETS[name])
+        route = self._routes.get((method, request.path.rstrip("/") or "/"), self._missing)
+        try:
+            return route(request)
+        except UnknownPayment:
+            return self._missing(request)
+
+    # --- to look at -------------------------------------------------------------------------
+
+    def _overview(self, request: Request) -> Response:
+        if not request.wants_page:
+            return Response(200, b"Welcome to Payram Core")
+        payments = self._processor.payments()
+        facts: Facts = {
+            "payments": [summary(one) for one in payments[:LONGEST_LIST]],
+            "total": str(len(payments)),
+            "site": request.site,
+            "merchant": self._processor.project.merchant,
+        }
+        return self._page("overview.html", facts)
+
+    def _payment(self, request: Request) -> Response:
+        stale = STALE if request.query.get("notice") == "stale" else ""
+        return self._payment_page(self._asked(request), problem=stale)
+
+    def _payment_page(self, payment: Payment, *, problem: str = "", typed: str = "", status: int = 200) -> Response:
+        facts = payment_facts(payment, processor=self._processor)
+        extra: Facts = {
+            "merchant": self._processor.project.merchant,
+            "problem": problem,
+            "wrong_sum": problem == WRONG_SUM,
+            "part": typed or facts["part"],
+        }
+        return self._page("payment.html", {**facts, **extra}, status=status)
+
+    def _state(self, request: Request) -> Response:
+        return json_response({"mark": mark(self._asked(request))})
+
+    def _picture(self, request: Request) -> Response:
+        address = self._asked(request).deposit_address
+        if address is None or not qr.can_draw():
+            return self._missing(request)
+        return Response(200, qr.draw(address), "image/svg+xml")
+
+    def _deliveries(self, request: Request) -> Response:
+        log = self._courier.log()
+        facts: Facts = {
+            "deliveries": [delivery_facts(one) for one in reversed(log[-LONGEST_LIST:])],
+            "waiting": str(self._courier.waiting()),
+            "on": self._courier.on,
+            "url": self._courier.url,
+            "problem": STALE if request.query.get("notice") == "stale" else "",
+        }
+        return self._page("deliveries.html", facts)
+
+    # --- to do ------------------------------------------------------------------------------
+
+    def _act(self, request: Request) -> Response:
+        payment = self._asked(request)
+        here = page_of(payment.reference)
+        if (refusal := self._spent(request, here=here)) is not None:
+            return refusal
+        form = request.form
+        if form.get("do") == "choose":
+            self._choose(payment, form.get("coin", ""))
+            return _see_other(here)
+        typed = form.get("amount", "")
+        try:
+            press(self._processor, payment, name=form.get("do", ""), typed=typed)
+        except ValueError:
+            return self._payment_page(payment, problem=WRONG_SUM, typed=typed, status=400)
+        return _see_other(here)
+
+    def _choose(self, payment: Payment, code: str) -> None:
+        coin = BY_CODE.get(code)
+        if coin is not None:
+            self._processor.choose(payment.reference, coin=coin)
+
+    def _direct(self, request: Request) -> Response:
+        if (refusal := self._spent(request, here=DELIVERIES)) is not None:
+            return refusal
+        form = request.form
+        if form.get("do") == "switch":
+            self._courier.on = form.get("webhooks") == "on"
+        elif form.get("do") == "send-again" and self._courier.url:
+            self._courier.redeliver(self._processor.payment(form.get("reference", "")))
+        return _see_other(DELIVERIES)
+
+    # --- inside -----------------------------------------------------------------------------
+
+    def _asked(self, request: Request) -> Payment:
+        return self._processor.payment(request.query.get("reference_id", ""))
+
+    def _spent(self, request: Request, *, here: str) -> Response | None:
+        """Where to send a form whose ticket was used before or is not ours; None: go on."""
+        ticket = self._tickets.take(request.form.get("ticket", ""))
+        if ticket is Ticket.FRESH:
+            return None
+        if ticket is Ticket.USED:
+            return _see_other(here)
+        return _see_other(f"{here}{'&' if '?' in here else '?'}notice=stale")
+
+    def _missing(self, request: Request) -> Response:
+        if not request.wants_page:
+            return Response(404, b"404 page not found")
+        return self._page("missing.html", {}, status=404)
+
+    def _page(self, template: str, facts: Facts, *, status: int = 200) -> Response:
+        context = Context({**facts, "ticket": self._tickets.issue()}, use_l10n=False, use_tz=False)
+        text = self._engine.get_template(template).render(context)
+        return Response(status, text.encode(), "text/html; charset=utf-8", PAGE_HEADERS)
+
+
+def _see_other(target: str) -> Response:
+    return Response(303, headers=(("Location", target), ("Cache-Control", "no-store")))

@@ -1,0 +1,194 @@
+"""A real socket for the sandbox: threads, kept-alive connections, and an end that is one."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from email.utils import formatdate
+from socketserver import TCPServer, ThreadingMixIn
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
+
+from django_payram.sandbox.messages import content_length
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
+
+logger = logging.getLogger(__name__)
+
+# An application asks for slow headers by this key of the environment it was given.
+SLOW_HEADERS = "django_payram.sandbox.slow_headers"
+IDLE_SECONDS = 60
+POLL_SECONDS = 0.05
+LONGEST_LINE = 65536
+
+WSGI = {
+    "wsgi.version": (1, 0),
+    "wsgi.url_scheme": "http",
+    "wsgi.errors": sys.stderr,
+    "wsgi.multithread": True,
+    "wsgi.multiprocess": False,
+    "wsgi.run_once": False,
+}
+
+Pause = Callable[[float], object]
+
+
+class Body:
+    """The body of one request: ends where the request ends, also on a kept-alive connection."""
+
+    def __init__(self, source: BinaryIO, length: int) -> None:
+        """``length`` in bytes."""
+        self._source = source
+        self._left = length
+
+    def read(self, size: int = -1) -> bytes:
+        """At most ``size`` bytes."""
+        size = self._left if size < 0 else min(size, self._left)
+        data = self._source.read(size)
+        self._left -= len(data)
+        return data
+
+    def drain(self) -> None:
+        """Read what nobody wanted, or the next request would begin in the middle of this one."""
+        while self._left and self.read(64 * 1024):
+            pass
+
+
+class Connection(WSGIRequestHandler):
+    """One client, for as many requests as it likes."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1
+    timeout = IDLE_SECONDS
+    server: Server
+
+    def handle(self) -> None:
+        """Answer one request after the other."""
+        self.close_connection = False
+        while not self.close_connection:
+            self.handle_one_request()
+
+    def handle_one_request(self) -> None:
+        """Read one request, let the application answer it, make room for the next."""
+        self.close_connection = True
+        self.raw_requestline = self.rfile.readline(LONGEST_LINE + 1)
+        if not self.raw_requestline or len(self.raw_requestline) > LONGEST_LINE:
+            return
+        if not self.parse_request():
+            return
+        environ = {**self.get_environ(), **WSGI}
+        body = Body(cast("BinaryIO", self.rfile), content_length(environ))
+        if not self._respond({**environ, "wsgi.input": body}):
+            self.close_connection = True
+        self.wfile.flush()
+        body.drain()
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class' name
+        """Say nothing: the pages tell what happened."""
+
+    def _respond(self, environ: WSGIEnvironment) -> bool:
+        """Send the application's answer; returns whether the connection can go on."""
+        head: list[Any] = []
+
+        def start_response(status: str, headers: list[tuple[str, str]], *_: object) -> object:
+            head[:] = [status, headers]
+            return None
+
+        app = self.server.get_app()
+        chunks = app(environ, start_response)  # type: ignore[arg-type,misc] # no write() here
+        status, headers = head
+        self._send_head(status, headers, slow=SLOW_HEADERS in environ)
+        sent = sum(self._send(chunk) for chunk in chunks)
+        return self.command == "HEAD" or sent == int(dict(headers)["Content-Length"])
+
+    def _send_head(self, status: str, headers: list[tuple[str, str]], *, slow: bool) -> None:
+        lines = [f"{name}: {value}" for name, value in [("Date", formatdate(usegmt=True)), *headers]]
+        if self.close_connection:
+            lines.append("Connection: close")
+        head = "\r\n".join([f"HTTP/1.1 {status}", *lines, "", ""]).encode("latin-1")
+        for byte in head if slow else b"":
+            self._send(bytes([byte]))
+            self.server.pause(1)
+        if not slow:
+            self.wfile.write(head)
+
+    def _send(self, chunk: bytes) -> int:
+        self.wfile.write(chunk)
+        self.wfile.flush()
+        return len(chunk)
+
+
+class Server(ThreadingMixIn, WSGIServer):
+    """A thread for every connection; closing it closes them all."""
+
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 128
+
+    def __init__(self, host: str, port: int, *, app: WSGIApplication, pause: Pause) -> None:
+        """Listen; raises OSError when the port is taken."""
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self.pause = pause
+        self._open: set[Any] = set()
+        super().__init__((host, port), Connection)
+        self.set_app(app)
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        host, port = self.server_address[:2]
+        name = f"[{host!s}]" if self.address_family == socket.AF_INET6 else str(host)
+        return f"http://{name}:{port}"
+
+    def server_bind(self) -> None:
+        """Bind without asking the name service who we are, which can take seconds."""
+        TCPServer.server_bind(self)
+        host, port = self.server_address[:2]
+        self.server_name, self.server_port = str(host), int(port)
+        self.setup_environ()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Remember the connection while it lasts."""
+        self._open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Forget the connection."""
+        self._open.discard(request)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that leaves early is no news; all else is logged."""
+        del request, client_address
+        fault = sys.exc_info()[1]
+        if not isinstance(fault, (ConnectionError, TimeoutError)):
+            logger.error("The sandbox failed to answer a request.", exc_info=fault)
+
+    def hang_up(self) -> None:
+        """Close the socket and every kept-alive connection."""
+        self.server_close()
+        for connection in list(self._open):
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                continue  # the client was faster
+
+
+@contextmanager
+def serving(app: WSGIApplication, *, host: str, port: int, pause: Pause) -> Iterator[Server]:
+    """A server at work in a thread of its own until the block ends."""
+    server = Server(host, port, app=app, pause=pause)
+    thread = threading.Thread(target=server.serve_forever, args=(POLL_SECONDS,), name="payram-sandbox", daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        thread.join()
+        server.hang_up()

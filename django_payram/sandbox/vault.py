@@ -1,0 +1,36 @@
+"""Where the books and the queue are kept: one lock around both, and the file they survive in."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from django_payram.sandbox import storage
+from django_payram.sandbox.deliveries import Outbox
+from django_payram.sandbox.ledger import Ledger
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Vault:
+    """Ledger and outbox; whoever touches them holds ``lock``, and never while sending."""
+
+    def __init__(self, data: str | Path | None) -> None:
+        """Open the books; raises BrokenBooks when the data file cannot be read."""
+        self.lock = threading.RLock()
+        self.ledger = Ledger()
+        self.outbox = Outbox()
+        self._file = Path(data) if data is not None else None
+        if self._file:
+            storage.load(self._file, ledger=self.ledger, outbox=self.outbox)
+
+    @contextmanager
+    def changing(self) -> Iterator[Ledger]:
+        """The books under the lock, saved on the way out."""
+        with self.lock:
+            yield self.ledger
+            if self._file:
+                storage.save(self._file, ledger=self.ledger, outbox=self.outbox)

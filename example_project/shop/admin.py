@@ -1,0 +1,135 @@
+"""The shop's side of the counter."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from django.contrib import admin, messages
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from django_payram.models import Payment
+from shop import orders
+from shop.models import Order, OrderLine, Product
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+    from django.http import HttpRequest
+
+admin.site.site_header = _("Copper Kettle")
+admin.site.site_title = _("Copper Kettle")
+admin.site.index_title = _("Behind the counter")
+
+
+@admin.register(Product)
+class ProductAdmin(admin.ModelAdmin):
+    """Products with their pictures; the stock can be counted in the list."""
+
+    list_display = ("thumbnail", "name", "kind", "size", "price", "stock")
+    list_display_links = ("thumbnail", "name")
+    list_editable = ("stock",)
+    list_filter = ("kind",)
+    search_fields = ("name", "summary")
+    prepopulated_fields: ClassVar = {"slug": ["name"]}
+    readonly_fields = ("large_picture",)
+
+    @admin.display(description=_("picture"))
+    def thumbnail(self, product: Product) -> str:
+        """Return the picture, small."""
+        return format_html('<img src="{}" alt="" width="56" height="56">', product.picture_url)
+
+    @admin.display(description=_("as customers see it"))
+    def large_picture(self, product: Product) -> str:
+        """Return the picture, large."""
+        return format_html('<img src="{}" alt="" width="280" height="280">', product.picture_url)
+
+
+class OrderLineInline(admin.TabularInline):
+    """What was ordered; nobody changes that afterwards."""
+
+    model = OrderLine
+    fields = readonly_fields = ("product", "quantity", "unit_price", "subtotal")
+    extra = 0
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Order | None = None) -> bool:
+        """Refuse: the customer has seen the total."""
+        return False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[OrderLine]:
+        """Return the lines with their products."""
+        return super().get_queryset(request).select_related("product")
+
+
+@admin.register(Order)
+class OrderAdmin(admin.ModelAdmin):
+    """Orders with their lines and payments; price and state are only shown."""
+
+    list_display = ("number", "name", "email", "total", "state", "holds_stock", "created_at")
+    list_filter = ("state", "holds_stock", "created_at")
+    search_fields = ("=id", "name", "email")
+    date_hierarchy = "created_at"
+    fields = (
+        ("number", "created_at"),
+        "name",
+        "email",
+        "user",
+        "total",
+        ("state", "paid_at"),
+        "holds_stock",
+        "payments",
+    )
+    readonly_fields = (
+        "number",
+        "created_at",
+        "total",
+        "state",
+        "paid_at",
+        "holds_stock",
+        "payments",
+    )
+    raw_id_fields = ("user",)
+    inlines: ClassVar = [OrderLineInline]
+    actions = ("release_unpaid",)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Refuse: orders are placed in the shop."""
+        return False
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Order], search_term: str
+    ) -> tuple[QuerySet[Order], bool]:
+        """Find orders by the number that people see, too."""
+        term = search_term.strip().upper()
+        if term.startswith("CK-") and term[3:].isdecimal():
+            search_term = str(int(term[3:]))
+        return super().get_search_results(request, queryset, search_term)
+
+    @admin.display(description=_("number"), ordering="pk")
+    def number(self, order: Order) -> str:
+        """Return the number that people see."""
+        return order.number
+
+    @admin.display(description=_("payments"), empty_value=_("No payment yet."))
+    def payments(self, order: Order) -> str | None:
+        """Return links to the order's payments, newest first."""
+        payments = Payment.objects.for_order(order).order_by("-created_at")
+        links = (
+            (
+                reverse("admin:django_payram_payment_change", args=[one.pk]),
+                one,
+                one.get_state_display(),
+            )
+            for one in payments
+        )
+        return format_html_join("", '<p><a href="{}">{}</a> ({})</p>', links) or None
+
+    @admin.action(description=_("Cancel selected orders that nobody is paying for"))
+    def release_unpaid(self, request: HttpRequest, queryset: QuerySet[Order]) -> None:
+        """Put the pieces of abandoned orders back on the shelf."""
+        abandoned = [one for one in queryset if not Payment.objects.for_order(one).open().exists()]
+        count = sum(orders.cancel(order) for order in abandoned)
+        told = ngettext("%(count)d order was canceled.", "%(count)d orders were canceled.", count)
+        self.message_user(request, told % {"count": count}, messages.SUCCESS)

@@ -1,0 +1,129 @@
+"""The pages of the shop."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import messages
+from django.shortcuts import get_object_or_404, redirect
+from django.utils.cache import patch_cache_control
+from django.utils.functional import cached_property
+from django.views.generic import DetailView, FormView, ListView
+
+from django_payram.models import Payment
+from django_payram.views import CheckoutView
+from shop import orders
+from shop.forms import OrderForm
+from shop.models import Order, Product
+from shop.visitors import orders_of, remember
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from django.db.models import QuerySet
+    from django.http import HttpRequest, HttpResponse
+
+
+class ProductList(ListView):
+    """Everything on the shelves."""
+
+    model = Product
+    template_name = "shop/products.html"
+    context_object_name = "products"
+
+
+class ProductPage(FormView):
+    """One product, and the form to order it."""
+
+    template_name = "shop/product.html"
+    form_class = OrderForm
+
+    @cached_property
+    def product(self) -> Product:
+        """Return the product of this page."""
+        return get_object_or_404(Product, slug=self.kwargs["slug"])
+
+    def get_initial(self) -> dict[str, Any]:
+        """Return what is known of a user who has logged in."""
+        user = self.request.user
+        if not user.is_authenticated:
+            return {}
+        return {"name": user.get_full_name(), "email": user.email}
+
+    def form_valid(self, form: OrderForm) -> HttpResponse:
+        """Place the order, or say what is missing."""
+        user = self.request.user if self.request.user.is_authenticated else None
+        try:
+            order = orders.place(self.product, user=user, **form.cleaned_data)
+        except orders.OutOfStockError as problem:
+            form.add_error("quantity", str(problem))
+            return self.form_invalid(form)
+        remember(self.request, order)
+        return redirect(order)
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Return the product beside the form."""
+        return super().get_context_data(product=self.product, **kwargs)
+
+
+class OwnOrders:
+    """Only the visitor's own orders; everybody else's do not exist. Shared caches keep no copy."""
+
+    request: HttpRequest
+
+    def get_queryset(self) -> QuerySet[Order]:
+        """Return the visitor's orders with all that the pages show."""
+        return orders_of(self.request).prefetch_related("lines__product")
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Answer, and forbid shared caches to keep the answer."""
+        response = super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
+        patch_cache_control(response, private=True, no_store=True)
+        return response
+
+
+class OrderList(OwnOrders, ListView):
+    """The visitor's orders."""
+
+    template_name = "shop/orders.html"
+    context_object_name = "orders"
+
+
+class OrderPage(OwnOrders, DetailView):
+    """One order: what, how much, paid or not."""
+
+    template_name = "shop/order.html"
+    context_object_name = "order"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Return the order's payments, newest first, beside the order."""
+        payments = Payment.objects.for_order(self.object).order_by("-created_at")
+        return super().get_context_data(payments=payments, can_be_paid=orders.can_be_paid(self.object), **kwargs)
+
+
+class PayOrder(CheckoutView):
+    """The button "Pay with crypto": leads to PayRam."""
+
+    def get_order(self) -> Order:
+        """Return the visitor's own order."""
+        return get_object_or_404(orders_of(self.request), pk=self.kwargs["pk"])
+
+    def get_amount(self, order: Order) -> Decimal:
+        """Return the total that was fixed when the order was placed."""
+        return order.total
+
+    def get_email(self, order: Order) -> str:
+        """Return the customer's address."""
+        return order.email
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Hold the pieces of a canceled order again before the customer pays for them."""
+        order = self.get_order()
+        if order.state == Order.State.PARTLY_PAID and not orders.can_be_paid(order):
+            return redirect(order)
+        try:
+            orders.reopen(order)
+        except orders.OutOfStockError as problem:
+            messages.error(request, str(problem))
+            return redirect(order)
+        return super().post(request, *args, **kwargs)

@@ -1,0 +1,127 @@
+"""Asking PayRam about one payment."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from django_payram.exceptions import PayramDataError, PayramUnavailable
+from django_payram.lifecycle import freshen, open_payment, refresh
+from django_payram.models import Payment, Source
+from django_payram.states import State
+from django_payram.testing.factories import PaymentFactory
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def payment(payram, order):
+    payram.sandbox.webhooks = False
+    return open_payment(order, amount=order.total, email=order.email)
+
+
+def asked(payram):
+    return len([call for call in payram.sandbox.calls if call.method == "GET"])
+
+
+def test_refresh_records_payrams_answer_and_returns_the_same_instance(payram, payment):
+    """F1."""
+    payram.pay(payment)
+    assert not payment.is_paid
+    assert refresh(payment) is payment
+    assert payment.is_paid
+    assert {event.source for event in payment.events.exclude(source="checkout")} == {Source.RESYNC}
+
+
+def test_refresh_names_its_source(payram, payment):
+    payram.pay(payment)
+    refresh(payment, source=Source.ADMIN)
+    assert payment.events.filter(source=Source.ADMIN).exists()
+
+
+def test_refresh_tells_when_payram_is_down(payram, payment):
+    payram.sandbox.misbehave(None, "gateway")
+    with pytest.raises(PayramUnavailable):
+        refresh(payment)
+
+
+def test_a_payment_without_a_reference_cannot_be_asked_about():
+    payment = PaymentFactory(reference=None, state=State.CREATING)
+    with pytest.raises(PayramDataError, match=str(payment.token)):
+        refresh(payment)
+
+
+@pytest.mark.parametrize("kind", ["wrong_reference", "wrong_customer"])
+def test_an_answer_about_another_payment_is_refused(payram, payment, kind):
+    """F51."""
+    payram.sandbox.misbehave(None, kind)
+    with pytest.raises(PayramDataError):
+        refresh(payment)
+
+
+def test_refresh_does_not_raise_when_a_receiver_does(payram, payment, listener):
+    listener.fail_on = {"payment_paid"}
+    payram.pay(payment)
+    assert refresh(payment).pending == "payment_paid"
+
+
+def test_freshen_asks_every_few_seconds_at_most(payram, payment):
+    payment = freshen(payment)
+    assert asked(payram) == 1
+    payment = freshen(payment)
+    assert asked(payram) == 1
+    Payment.objects.update(checked_at=timezone.now() - timedelta(seconds=5))
+    payment.refresh_from_db()
+    payram.pay(payment)
+    assert freshen(payment).is_paid
+    assert asked(payram) == 2
+
+
+def test_of_two_pages_open_at_once_one_asks(payram, payment):
+    one, other = Payment.objects.get(), Payment.objects.get()
+    freshen(one)
+    freshen(other)
+    assert asked(payram) == 1
+
+
+@pytest.mark.parametrize(
+    "fields", [{"paid": True}, {"state": State.FILLED}, {"reference": None, "state": State.CREATING}]
+)
+def test_freshen_does_not_ask_about_what_is_settled_or_unknown_to_payram(payram, fields):
+    payment = PaymentFactory(**fields)
+    assert freshen(payment) is payment
+    assert asked(payram) == 0
+
+
+def test_freshen_shows_what_is_recorded_when_payram_is_down(payram, payment, caplog):
+    payram.sandbox.misbehave(None, "html")
+    assert freshen(payment).state == State.OPEN
+    assert "could not be asked" in caplog.text
+
+
+def test_freshen_does_not_wait_long(payram, payment, monkeypatch):
+    from django_payram.lifecycle import asking
+
+    monkeypatch.setattr(asking, "PATIENCE_SECONDS", 0.5)
+    payram.sandbox.misbehave(None, "slow_body")
+    before = time.monotonic()
+    freshen(payment)
+    assert time.monotonic() - before < 5
+
+
+def test_freshen_survives_a_project_that_was_taken_out_of_the_settings(payment):
+    Payment.objects.update(project="gone")
+    payment.refresh_from_db()
+    assert freshen(payment) is payment
+
+
+def test_freshen_tells_receivers_what_is_pending(payram, payment, listener):
+    listener.fail_on = {"payment_paid"}
+    payram.pay(payment)
+    refresh(payment)
+    listener.fail_on = set()
+    freshen(payment)
+    assert listener.names.count("payment_paid") == 1

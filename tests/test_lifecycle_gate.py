@@ -1,0 +1,639 @@
+"""The gate: what a report changes, what is announced, what a person may decide."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.db import connection, transaction
+from django.utils import timezone
+
+from django_payram import lifecycle
+from django_payram.lifecycle import record
+from django_payram.models import Outcome, Payment, Source
+from django_payram.signals import payment_paid, payment_updated
+from django_payram.states import Review, State
+from django_payram.testing.factories import PaymentFactory
+from django_payram.wire import Report
+from tests.shop.models import Order
+
+pytestmark = pytest.mark.django_db
+
+
+def report(state, usd=None, **fields):
+    filled = None if usd is None else Decimal(usd)
+    return Report(state=state, word=str(state), filled_usd=filled, **fields)
+
+
+def hear(payment, state, usd=None, *, trusted=False, **fields):
+    """Record a report as if PayRam had just been asked, and return the row as it is then."""
+    asked_at = None if trusted else timezone.now()
+    recorded = record(payment, report(state, usd, **fields), source=Source.WEBHOOK, asked_at=asked_at)
+    payment.refresh_from_db()
+    return recorded
+
+
+def of_order(order, **fields):
+    from django_payram.models import content_type
+
+    return PaymentFactory(order_type=content_type(order), order_id=str(order.pk), **fields)
+
+
+def outcomes(payment):
+    return list(payment.events.order_by("pk").values_list("outcome", flat=True))
+
+
+# The ratchet
+
+
+def test_a_filled_payment_is_paid_and_announced_once(listener):
+    payment = PaymentFactory()
+    assert hear(payment, State.FILLED, "49.99").news
+    assert payment.state == State.FILLED
+    assert payment.filled_usd == Decimal("49.99")
+    assert payment.is_paid
+    assert payment.closed_at is not None
+    assert listener.names == ["payment_paid", "payment_updated"]
+    assert listener.heard[1][2] == {"previous_state": State.OPEN}
+    assert outcomes(payment) == [Outcome.RECORDED, Outcome.PAID]
+
+
+def test_a_repeated_report_sends_no_signal_and_writes_no_event(listener):
+    """F5, D1."""
+    payment = PaymentFactory()
+    for _ in range(5):
+        hear(payment, State.FILLED, "49.99")
+    assert listener.names == ["payment_paid", "payment_updated"]
+    assert payment.events.count() == 2
+
+
+def test_a_lower_state_changes_nothing_and_the_higher_one_stays(listener):
+    """F7."""
+    payment = PaymentFactory()
+    hear(payment, State.FILLED, "49.99")
+    assert not hear(payment, State.CANCELED, trusted=True).news
+    assert payment.state == State.FILLED
+    assert payment.is_paid
+
+
+def test_a_second_partial_payment_raises_the_sum_in_the_same_state(listener):
+    payment = PaymentFactory()
+    hear(payment, State.PARTIALLY_FILLED, "10")
+    hear(payment, State.PARTIALLY_FILLED, "25")
+    assert payment.filled_usd == Decimal(25)
+    assert payment.missing_usd == Decimal("24.99")
+    assert listener.names == ["payment_updated", "payment_updated"]
+    assert not payment.is_paid
+
+
+def test_too_much_is_paid_and_the_surplus_is_visible(listener):
+    """F31, D4."""
+    payment = PaymentFactory()
+    hear(payment, State.OVER_FILLED, "60")
+    assert payment.is_paid
+    assert payment.surplus_usd == Decimal("10.01")
+    assert payment.review == ""
+    assert listener.names.count("payment_paid") == 1
+
+
+def test_more_money_after_paid_is_news_but_not_paid_again(listener):
+    payment = PaymentFactory()
+    hear(payment, State.FILLED, "49.99")
+    hear(payment, State.OVER_FILLED, "60")
+    assert listener.names == ["payment_paid", "payment_updated", "payment_updated"]
+    assert payment.review == ""
+
+
+def test_receivers_see_the_row_as_it_was_written(listener):
+    """D1: the receiver reads the sum after the last write."""
+    seen = []
+
+    def receiver(sender, payment, **kwargs):
+        row = Payment.objects.get(pk=payment.pk)
+        seen.append((row.state, row.filled_usd, row.is_paid, payment.filled_usd))
+
+    payment_paid.connect(receiver, weak=False)
+    try:
+        hear(PaymentFactory(), State.FILLED, "49.99")
+    finally:
+        payment_paid.disconnect(receiver)
+    assert seen == [(State.FILLED, Decimal("49.99"), True, Decimal("49.99"))]
+
+
+def test_money_on_the_chain_is_told_once_and_is_not_paid(listener):
+    """F34."""
+    payment = PaymentFactory()
+    hear(payment, State.OPEN, on_chain=True, confirmations=0, confirmations_required=12)
+    assert payment.is_confirming
+    hear(payment, State.OPEN, on_chain=True, confirmations=3, confirmations_required=12)
+    assert (payment.confirmations, payment.confirmations_required) == (3, 12)
+    assert listener.names == ["payment_updated"]
+    assert not payment.is_paid
+
+
+def test_an_unknown_state_changes_nothing_and_is_logged_once(listener):
+    payment = PaymentFactory()
+    for _ in range(3):
+        record(payment, Report(word="UNDEFINED"), source=Source.RESYNC, asked_at=timezone.now())
+    payment.refresh_from_db()
+    assert payment.state == State.OPEN
+    assert payment.checked_at is not None
+    assert [(event.outcome, event.note) for event in payment.events.all()] == [(Outcome.UNKNOWN_STATE, "UNDEFINED")]
+    assert listener.names == []
+
+
+def test_a_failed_payment_that_payram_reports_on_lives_again():
+    payment = PaymentFactory(state=State.FAILED, reference=None, url="")
+    hear(payment, State.OPEN, reference="late-1")
+    assert (payment.state, payment.reference) == (State.OPEN, "late-1")
+
+
+def test_the_description_comes_from_answers_that_are_not_behind():
+    payment = PaymentFactory()
+    hear(payment, State.FILLED, "49.99", currency="USDC", blockchain="ETH", deposit_address="0x2", filled_amount=Decimal(7))
+    hear(payment, State.OPEN, currency="BTC", trusted=True)
+    assert (payment.currency, payment.blockchain, payment.deposit_address) == ("USDC", "ETH", "0x2")
+    assert payment.filled_amount == 7
+
+
+def test_only_news_moves_updated_at_and_every_answer_moves_checked_at():
+    payment = PaymentFactory()
+    before = payment.updated_at
+    hear(payment, State.OPEN)
+    first = payment.checked_at
+    assert payment.updated_at == before
+    hear(payment, State.PARTIALLY_FILLED, "1")
+    assert payment.updated_at > before
+    assert payment.checked_at > first
+
+
+def test_a_trusted_payload_does_not_count_as_asking():
+    payment = PaymentFactory()
+    hear(payment, State.FILLED, "49.99", trusted=True)
+    assert payment.checked_at is None
+    assert payment.is_paid
+
+
+def test_each_state_has_its_next_check():
+    payment = PaymentFactory()
+    hear(payment, State.OPEN)
+    assert timedelta(seconds=50) < payment.next_check_at - timezone.now() <= timedelta(minutes=1)
+    hear(payment, State.FILLED, "49.99")
+    assert timedelta(minutes=59) < payment.next_check_at - timezone.now() <= timedelta(hours=1)
+    Payment.objects.update(paid_at=timezone.now() - timedelta(hours=2))
+    hear(payment, State.FILLED, "49.99")
+    assert payment.next_check_at is None
+
+
+def test_a_payment_that_is_gone_says_so():
+    payment = PaymentFactory()
+    Payment.objects.all().delete()
+    with pytest.raises(Payment.DoesNotExist):
+        record(payment, report(State.OPEN), source=Source.WEBHOOK)
+
+
+# Amounts
+
+
+def test_another_requested_amount_holds_the_payment(listener):
+    """F32."""
+    payment = PaymentFactory()
+    hear(payment, State.FILLED, "10", requested_usd=Decimal(10))
+    assert payment.review == Review.AMOUNT
+    assert payment.is_held
+    assert not payment.is_paid
+    assert not Payment.objects.paid().exists()
+    assert "payment_paid" not in listener.names
+    assert listener.names == ["payment_needs_review", "payment_updated"]
+    assert listener.heard[0][2] == {"reason": Review.AMOUNT}
+
+
+def test_filled_but_short_beyond_the_tolerance_is_held():
+    """D1: one cent on a 10.00 order confirms nothing."""
+    payment = PaymentFactory()
+    hear(payment, State.FILLED, "0.01")
+    assert payment.is_held
+
+
+def test_a_small_shortfall_within_the_tolerance_is_paid():
+    """F29."""
+    payment = PaymentFactory()
+    hear(payment, State.FILLED, "49.50")
+    assert payment.is_paid
+    assert payment.missing_usd == 0
+
+
+def test_the_tolerance_is_a_setting(settings):
+    settings.PAYRAM = {"default": {**settings.PAYRAM["default"], "SHORTFALL_PERCENT": 0}}
+    payment = PaymentFactory()
+    hear(payment, State.FILLED, "49.98")
+    assert payment.is_held
+
+
+def test_a_held_payment_becomes_paid_when_payram_says_that_the_rest_has_come(listener):
+    payment = PaymentFactory()
+    hear(payment, State.FILLED, "40")
+    hear(payment, State.FILLED, "49.99", trusted=True)
+    assert payment.is_held, "a payload alone does not lift a hold"
+    hear(payment, State.FILLED, "49.99")
+    assert payment.is_paid
+    assert payment.review == ""
+    assert listener.names.count("payment_paid") == 1
+    assert Outcome.RESOLVED in outcomes(payment)
+
+
+def test_an_accepted_payment_is_paid_with_the_reason_in_the_timeline(listener):
+    payment = PaymentFactory()
+    hear(payment, State.FILLED, "40")
+    lifecycle.accept(payment, reason="They are regulars.", actor="kim")
+    payment.refresh_from_db()
+    assert payment.is_paid
+    assert payment.review == ""
+    assert payment.missing_usd == 0
+    event = payment.events.get(outcome=Outcome.ACCEPTED)
+    assert (event.note, event.actor, event.source) == ("They are regulars.", "kim", Source.ADMIN)
+    assert listener.names.count("payment_paid") == 1
+    hear(payment, State.FILLED, "40")
+    assert payment.review == "", "an accepted amount is not raised again"
+
+
+def test_only_a_held_payment_can_be_accepted():
+    with pytest.raises(ValueError, match="held"):
+        lifecycle.accept(PaymentFactory(), reason="x", actor="kim")
+
+
+def test_a_resolved_hold_stays_unpaid_however_often_payram_is_asked(listener):
+    payment = PaymentFactory()
+    hear(payment, State.FILLED, "40")
+    lifecycle.resolve(payment, reason="Refunded.", actor="kim")
+    hear(payment, State.FILLED, "40")
+    assert payment.review == ""
+    assert not payment.is_paid
+    assert listener.names.count("payment_needs_review") == 1
+
+
+def test_there_must_be_a_review_to_resolve():
+    with pytest.raises(ValueError, match="review"):
+        lifecycle.resolve(PaymentFactory(), reason="x", actor="kim")
+
+
+# Cancellation
+
+
+def test_a_cancellation_is_announced_once_when_nothing_came(listener):
+    """F36."""
+    payment = PaymentFactory()
+    for _ in range(3):
+        hear(payment, State.CANCELED)
+    assert payment.closed_at is not None
+    assert listener.names == ["payment_canceled", "payment_updated"]
+    assert outcomes(payment) == [Outcome.RECORDED, Outcome.CANCELED]
+
+
+def test_a_cancellation_while_money_confirms_is_announced_only_when_that_money_is_gone(listener):
+    """F36."""
+    payment = PaymentFactory()
+    hear(payment, State.CANCELED, on_chain=True, confirmations=1, confirmations_required=12)
+    assert payment.state == State.CANCELED
+    assert "payment_canceled" not in listener.names
+    hear(payment, State.CANCELED)
+    assert "payment_canceled" in listener.names
+
+
+def test_money_after_cancellation_is_paid_and_flagged_late(listener):
+    """F28."""
+    payment = PaymentFactory()
+    hear(payment, State.CANCELED)
+    hear(payment, State.FILLED, "49.99")
+    assert payment.is_paid
+    assert payment.review == Review.LATE
+    assert listener.names == [
+        "payment_canceled",
+        "payment_updated",
+        "payment_paid",
+        "payment_needs_review",
+        "payment_updated",
+    ]
+
+
+def test_a_partial_payment_that_expires_keeps_its_state_and_is_flagged(listener):
+    payment = PaymentFactory()
+    hear(payment, State.PARTIALLY_FILLED, "20")
+    hear(payment, State.CANCELED, "20")
+    assert payment.state == State.PARTIALLY_FILLED
+    assert payment.closed_at is not None
+    assert payment.review == Review.PARTIAL
+    assert not payment.is_open
+    assert "payment_canceled" not in listener.names
+
+
+def test_a_partial_payment_whose_partial_report_was_lost_ends_the_same(listener):
+    payment = PaymentFactory()
+    hear(payment, State.CANCELED, "20")
+    assert (payment.state, payment.review, payment.filled_usd) == (State.PARTIALLY_FILLED, Review.PARTIAL, 20)
+    assert "payment_canceled" not in listener.names
+
+
+def test_money_after_a_closed_partial_payment_is_late():
+    payment = PaymentFactory()
+    hear(payment, State.CANCELED, "20")
+    hear(payment, State.FILLED, "49.99")
+    assert payment.is_paid
+    assert payment.review == Review.LATE
+
+
+def test_the_cancellation_of_a_replaced_link_is_not_announced(listener, order):
+    """F22."""
+    old, new = of_order(order), of_order(order)
+    hear(old, State.CANCELED)
+    assert "payment_canceled" not in listener.names
+    assert old.closed_at is not None
+    assert Outcome.SUPERSEDED in outcomes(old)
+    hear(new, State.CANCELED)
+    assert listener.names.count("payment_canceled") == 1
+
+
+def test_the_cancellation_of_one_link_is_not_announced_once_another_is_paid(listener, order):
+    """F22."""
+    paid, other = of_order(order), of_order(order)
+    hear(paid, State.FILLED, "49.99")
+    hear(other, State.CANCELED)
+    assert "payment_canceled" not in listener.names
+
+
+def test_a_crashed_attempt_does_not_keep_a_cancellation_quiet(listener, order):
+    old = of_order(order)
+    of_order(order, state=State.CREATING, reference=None, created_at=timezone.now() - timedelta(minutes=3))
+    hear(old, State.CANCELED)
+    assert "payment_canceled" in listener.names
+
+
+# Several payments of one order
+
+
+def test_the_second_paid_payment_of_an_order_is_a_duplicate(listener, order):
+    """F23."""
+    first, second = of_order(order), of_order(order)
+    hear(first, State.FILLED, "49.99")
+    hear(second, State.FILLED, "49.99")
+    assert second.review == Review.DUPLICATE
+    assert second.is_paid
+    assert listener.names.count("payment_paid") == 1
+    assert listener.heard[-2][2] == {"reason": Review.DUPLICATE}
+
+
+def test_payments_of_different_orders_are_both_announced(listener, order):
+    hear(of_order(order), State.FILLED, "49.99")
+    hear(of_order(Order.objects.create()), State.FILLED, "49.99")
+    assert listener.names.count("payment_paid") == 2
+
+
+def test_payments_without_an_order_do_not_know_each_other(listener):
+    hear(PaymentFactory(), State.FILLED, "49.99")
+    hear(PaymentFactory(), State.FILLED, "49.99")
+    assert listener.names.count("payment_paid") == 2
+
+
+def test_a_weaker_reason_never_hides_a_weightier_one(listener, order):
+    paid, second = of_order(order), of_order(order)
+    hear(paid, State.FILLED, "49.99")
+    hear(second, State.CANCELED)
+    hear(second, State.FILLED, "49.99")
+    assert second.review == Review.DUPLICATE
+    reviews = [event.note for event in second.events.filter(outcome=Outcome.REVIEW).order_by("pk")]
+    assert reviews == [str(Review.LATE.label), str(Review.DUPLICATE.label)]
+
+
+def test_an_answer_below_what_was_recorded_unpays_nothing_and_is_flagged_once(listener):
+    """F35."""
+    payment = PaymentFactory()
+    hear(payment, State.FILLED, "49.99")
+    for _ in range(3):
+        hear(payment, State.OPEN)
+    assert payment.is_paid
+    assert payment.state == State.FILLED
+    assert payment.review == Review.REGRESSION
+    assert listener.names.count("payment_needs_review") == 1
+    lifecycle.resolve(payment, reason="A node was behind.", actor="kim")
+    hear(payment, State.OPEN)
+    assert payment.review == ""
+
+
+# Top-ups
+
+
+def top_up(parent, **fields):
+    return PaymentFactory(
+        parent=parent, order_type=parent.order_type, order_id=parent.order_id, amount_usd=Decimal("29.99"), **fields
+    )
+
+
+@pytest.mark.parametrize("with_order", [True, False])
+def test_a_top_up_pays_for_its_parent_once_and_announces_nothing_itself(listener, order, with_order):
+    parent = of_order(order) if with_order else PaymentFactory()
+    hear(parent, State.PARTIALLY_FILLED, "20")
+    child = top_up(parent)
+    listener.heard.clear()
+    hear(child, State.FILLED, "29.99")
+    parent.refresh_from_db()
+    assert parent.is_paid
+    assert parent.state == State.PARTIALLY_FILLED
+    assert parent.received_usd == Decimal("49.99")
+    assert not child.is_paid
+    assert [(name, payment.pk) for name, payment, _ in listener.heard] == [
+        ("payment_paid", parent.pk),
+        ("payment_updated", parent.pk),
+    ]
+    hear(child, State.FILLED, "29.99")
+    assert len(listener.heard) == 2
+
+
+def test_a_top_up_that_does_not_suffice_raises_the_sum_only(listener):
+    parent = PaymentFactory()
+    hear(parent, State.PARTIALLY_FILLED, "20")
+    hear(top_up(parent), State.PARTIALLY_FILLED, "5")
+    parent.refresh_from_db()
+    assert parent.received_usd == 25
+    assert parent.missing_usd == Decimal("24.99")
+    assert not parent.is_paid
+    assert Payment.objects.all().received_usd() == 25
+
+
+def test_a_canceled_top_up_cancels_nothing(listener):
+    parent = PaymentFactory()
+    hear(top_up(parent), State.CANCELED)
+    assert "payment_canceled" not in listener.names
+
+
+# Receivers
+
+
+def test_a_receiver_that_raises_leaves_the_state_and_is_told_again(listener):
+    """F9, F6, D3."""
+    payment = PaymentFactory()
+    listener.fail_on = {"payment_paid"}
+    assert not hear(payment, State.FILLED, "49.99").announced
+    assert payment.is_paid
+    assert payment.pending == "payment_paid"
+    assert "RuntimeError: payment_paid is broken" in payment.announce_error
+    assert listener.names == ["payment_updated"], "a bad receiver of one signal does not bar the other"
+    assert Payment.objects.unannounced().get() == payment
+    listener.fail_on = set()
+    assert hear(payment, State.FILLED, "49.99").announced
+    assert listener.names == ["payment_updated", "payment_paid"]
+    assert (payment.pending, payment.announce_error) == ("", "")
+    assert outcomes(payment)[-2:] == [Outcome.NOT_ANNOUNCED, Outcome.ANNOUNCED]
+
+
+def test_a_mended_receiver_of_updates_is_told_from_which_state_it_last_knew(listener):
+    payment = PaymentFactory()
+    listener.fail_on = {"payment_updated"}
+    hear(payment, State.PARTIALLY_FILLED, "20")
+    listener.fail_on = set()
+    hear(payment, State.FILLED, "49.99")
+    updates = [extra for name, _, extra in listener.heard if name == "payment_updated"]
+    assert updates == [{"previous_state": State.OPEN}]
+
+
+def test_what_a_failing_receiver_wrote_is_undone_and_what_the_others_wrote_stays(order):
+    def count(sender, payment, **kwargs):
+        Order.objects.filter(pk=order.pk).update(times_paid=1, status="paid")
+
+    def fail(sender, payment, **kwargs):
+        Order.objects.filter(pk=order.pk).update(status="broken")
+        raise RuntimeError("no")
+
+    payment_paid.connect(count, weak=False)
+    payment_updated.connect(fail, weak=False)
+    try:
+        hear(PaymentFactory(), State.FILLED, "49.99")
+    finally:
+        payment_paid.disconnect(count)
+        payment_updated.disconnect(fail)
+    order.refresh_from_db()
+    assert (order.times_paid, order.status) == (1, "paid")
+
+
+@pytest.mark.parametrize("how", ["database error", "swallowed error", "rollback"])
+def test_a_receiver_that_breaks_its_transaction_leaves_the_state(how):
+    def break_it(sender, payment, **kwargs):
+        if how == "rollback":
+            transaction.set_rollback(True)
+            return
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT * FROM no_such_table")
+        except Exception:
+            if how == "database error":
+                raise
+
+    payment = PaymentFactory()
+    payment_paid.connect(break_it, weak=False)
+    try:
+        recorded = hear(payment, State.FILLED, "49.99")
+    finally:
+        payment_paid.disconnect(break_it)
+    assert payment.is_paid
+    if how != "swallowed error" or connection.vendor == "postgresql":
+        assert not recorded.announced
+        assert payment.pending == "payment_paid"
+
+
+def test_on_commit_work_of_a_failing_receiver_is_not_done(django_capture_on_commit_callbacks):
+    done = []
+
+    def mail_then_fail(sender, payment, **kwargs):
+        transaction.on_commit(lambda: done.append("mail"))
+        raise RuntimeError("no")
+
+    payment_paid.connect(mail_then_fail, weak=False)
+    try:
+        with django_capture_on_commit_callbacks(execute=True):
+            hear(PaymentFactory(), State.FILLED, "49.99")
+    finally:
+        payment_paid.disconnect(mail_then_fail)
+    assert done == []
+
+
+def test_a_signal_without_receivers_counts_as_told():
+    payment = PaymentFactory()
+    assert hear(payment, State.FILLED, "49.99").announced
+    assert payment.pending == ""
+
+
+def test_a_pending_signal_that_lost_its_receivers_counts_as_told():
+    payment = PaymentFactory(pending="payment_paid", announce_error="x")
+    assert lifecycle.announce(payment).announced
+    payment.refresh_from_db()
+    assert (payment.pending, payment.announce_error) == ("", "")
+
+
+def test_announcing_with_nothing_pending_tells_nobody(listener, django_assert_num_queries):
+    payment = PaymentFactory()
+    assert lifecycle.announce(payment).announced
+    assert listener.names == []
+    assert payment.events.count() == 0
+
+
+def test_receivers_that_ask_about_the_same_payment_do_not_loop(listener):
+    payment = PaymentFactory()
+
+    def ask_again(sender, payment, **kwargs):
+        hear(payment, State.FILLED, "49.99")
+
+    payment_paid.connect(ask_again, weak=False)
+    try:
+        hear(payment, State.FILLED, "49.99")
+    finally:
+        payment_paid.disconnect(ask_again)
+    assert listener.names == ["payment_paid", "payment_updated"]
+
+
+def test_a_key_in_a_receivers_error_is_not_kept(settings):
+    key = settings.PAYRAM["default"]["API_KEY"]
+
+    def leak(sender, payment, **kwargs):
+        raise RuntimeError(f"called with {key}")
+
+    payment = PaymentFactory()
+    payment_paid.connect(leak, weak=False)
+    try:
+        hear(payment, State.FILLED, "49.99")
+    finally:
+        payment_paid.disconnect(leak)
+    assert key not in payment.announce_error
+    assert "[key]" in payment.announce_error
+
+
+@pytest.mark.parametrize(
+    ("state", "usd", "told"),
+    [
+        (State.FILLED, "49.99", {"payment_paid", "payment_updated"}),
+        (State.CANCELED, None, {"payment_canceled", "payment_updated"}),
+        (State.FILLED, "10", {"payment_needs_review", "payment_updated"}),
+        (State.OPEN, None, {"payment_updated"}),
+    ],
+)
+def test_announcing_again_tells_the_present_truth(listener, state, usd, told):
+    """D2."""
+    payment = PaymentFactory()
+    hear(payment, state, usd)
+    listener.heard.clear()
+    assert lifecycle.announce_again(payment, actor="kim").announced
+    assert set(listener.names) == told
+
+
+def test_announcing_a_duplicate_again_does_not_say_paid(listener, order):
+    first, second = of_order(order), of_order(order)
+    hear(first, State.FILLED, "49.99")
+    hear(second, State.FILLED, "49.99")
+    listener.heard.clear()
+    lifecycle.announce_again(second)
+    assert "payment_paid" not in listener.names
+
+
+def test_a_transition_takes_five_statements_without_receivers(django_assert_num_queries):
+    payment = PaymentFactory()
+    with django_assert_num_queries(5):  # SAVEPOINT, lock, UPDATE, INSERT of events, RELEASE
+        record(payment, report(State.PARTIALLY_FILLED, "20"), source=Source.WEBHOOK, asked_at=timezone.now())

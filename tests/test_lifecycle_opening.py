@@ -1,0 +1,397 @@
+"""Asking for money."""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.utils import timezone
+
+from django_payram.exceptions import (
+    PayramAlreadyPaid,
+    PayramDataError,
+    PayramDisabled,
+    PayramRefused,
+    PayramUnavailable,
+)
+from django_payram.lifecycle import open_payment, opening, resolve
+from django_payram.models import Outcome, Payment, PaymentEvent, Source, content_type, slot
+from django_payram.states import State
+from django_payram.testing import running_payram
+from tests.shop.models import Order, SlugOrder, UuidOrder
+
+pytestmark = pytest.mark.django_db
+
+
+def pay_for(order, amount="49.99", **options):
+    return open_payment(order, amount=Decimal(amount), email="buyer@example.org", **options)
+
+
+def creates(payram):
+    return [call for call in payram.sandbox.calls if call.method == "POST"]
+
+
+@pytest.fixture
+def without_patience(monkeypatch):
+    monkeypatch.setattr(opening, "WAIT_SECONDS", 0.3)
+
+
+def test_a_payment_comes_back_saved_with_a_link(payram, order, listener):
+    payment = pay_for(order, metadata={"cart": 7})
+    payment.refresh_from_db()
+    assert payment.state == State.OPEN
+    assert payment.url.startswith(payram.sandbox.url)
+    assert payment.order == order
+    assert (payment.order_type, payment.order_id) == (content_type(order), str(order.pk))
+    assert payment.customer_id == f"shop.order-{order.pk}"
+    assert payment.customer_email == "buyer@example.org"
+    assert payment.amount_usd == Decimal("49.99")
+    assert payment.metadata == {"cart": 7}
+    assert payment.project == "default"
+    assert payment.next_check_at is not None
+    assert [event.outcome for event in payment.events.all()] == [Outcome.CREATED]
+    assert listener.names == [], "the caller knows that a link was opened"
+
+
+def test_payram_is_told_amount_customer_and_our_token(payram, order):
+    payment = pay_for(order)
+    known = payram.sandbox.payment(payment.reference)
+    assert known.amount_usd == Decimal("49.99")
+    assert known.customer_id == payment.customer_id
+    assert known.customer_email == "buyer@example.org"
+    assert known.invoice_id == str(payment.token)
+
+
+@pytest.mark.parametrize("make", [Order, UuidOrder, lambda: SlugOrder(pk="2026/A-1")])
+def test_orders_may_have_int_uuid_and_str_keys(payram, make):
+    order = make()
+    order.save()
+    payment = pay_for(order)
+    assert Payment.objects.for_order(order).get() == payment
+    assert Payment.objects.get(pk=payment.pk).order == order
+    assert pay_for(order) == payment
+
+
+def test_a_payment_needs_no_order(payram):
+    payment = open_payment(amount=5, email="buyer@example.org")
+    assert payment.order is None
+    assert payment.customer_id == f"payment-{payment.token}"
+    named = open_payment(amount="5.50", email="buyer@example.org", customer_id="kim")
+    assert (named.customer_id, named.amount_usd) == ("kim", Decimal("5.50"))
+
+
+def test_the_prefix_tells_staging_from_production(payram, order, settings):
+    """F26."""
+    settings.PAYRAM = {"default": {**settings.PAYRAM["default"], "CUSTOMER_ID_PREFIX": "staging-"}}
+    assert pay_for(order).customer_id == f"staging-shop.order-{order.pk}"
+    assert open_payment(amount=1, email="a@example.org").customer_id.startswith("staging-payment-")
+
+
+# Wrong arguments
+
+
+@pytest.mark.parametrize(
+    "amount",
+    ["0", "-1", "0.001", "1.999", "NaN", "Infinity", "-Infinity", "", "twelve", "1,50", "10000000000000", Decimal("NaN")],
+)
+def test_a_wrong_amount_raises_before_anything_is_written(payram, order, amount):
+    """F33."""
+    with pytest.raises(ValueError, match="amount"):
+        open_payment(order, amount=amount, email="buyer@example.org")
+    assert not Payment.objects.exists()
+    assert creates(payram) == []
+
+
+@pytest.mark.parametrize("amount", [1.5, True, None, [1], b"1"])
+def test_an_amount_of_another_type_raises(order, amount):
+    with pytest.raises((TypeError, ValueError), match="amount"):
+        open_payment(order, amount=amount, email="buyer@example.org")
+    assert not Payment.objects.exists()
+
+
+def test_a_large_amount_arrives_exactly(payram):
+    payment = open_payment(amount="87654321.09", email="buyer@example.org")
+    assert payram.sandbox.payment(payment.reference).amount_usd == Decimal("87654321.09")
+
+
+def test_an_amount_with_trailing_zeros_is_fine(payram):
+    assert open_payment(amount=Decimal("12.500"), email="buyer@example.org").amount_usd == Decimal("12.50")
+
+
+@pytest.mark.parametrize("email", ["", "nobody", "a@b", f"{'a' * 60}@{'b' * 60}.{'c' * 60}.{'d' * 60}.{'e' * 60}.org"])
+def test_a_wrong_email_raises_before_anything_is_written(order, email):
+    with pytest.raises(ValueError, match="email"):
+        open_payment(order, amount=1, email=email)
+    assert not Payment.objects.exists()
+
+
+@pytest.mark.parametrize("customer_id", ["", "  ", "a\nb", "x" * 256])
+def test_a_wrong_customer_id_raises(order, customer_id):
+    with pytest.raises(ValueError, match="customer_id"):
+        open_payment(order, amount=1, email="buyer@example.org", customer_id=customer_id)
+
+
+@pytest.mark.parametrize("metadata", [{"when": timezone.now()}, {"x": float("nan")}, "text", 7])
+def test_metadata_that_json_cannot_hold_raises(order, metadata):
+    with pytest.raises(ValueError, match="metadata"):
+        open_payment(order, amount=1, email="buyer@example.org", metadata=metadata)
+
+
+@pytest.mark.parametrize("make", [Order, lambda: UuidOrder(id=uuid.uuid4())])
+def test_an_unsaved_order_raises(make):
+    with pytest.raises(ValueError, match="saved"):
+        pay_for(make())
+
+
+def test_an_unknown_project_is_named(order):
+    with pytest.raises(ImproperlyConfigured, match="'other'"):
+        pay_for(order, project="other")
+
+
+# One live link per order
+
+
+def test_a_second_call_returns_the_open_payment(payram, order):
+    """F21."""
+    assert pay_for(order) == pay_for(order)
+    assert len(creates(payram)) == 1
+
+
+def test_a_partly_paid_payment_keeps_its_link(payram, order):
+    payment = pay_for(order)
+    payram.pay(payment, 10)
+    assert pay_for(order) == payment
+
+
+def test_a_partly_paid_and_closed_payment_gets_a_new_link(payram, order):
+    payment = pay_for(order)
+    payram.pay(payment, 10)
+    payram.expire(payment)
+    again = pay_for(order, "39.99")
+    assert again != payment
+    assert again.amount_usd == Decimal("39.99")
+    assert Payment.objects.for_order(order).received_usd() == 10
+
+
+def test_another_amount_opens_a_new_payment_and_the_old_one_stays_watched(payram, order, listener):
+    """F24."""
+    old = pay_for(order)
+    new = pay_for(order, "60.00")
+    assert new != old
+    payram.deliver()
+    old.refresh_from_db()
+    assert old.state == State.CANCELED
+    assert old.next_check_at is not None
+    assert "payment_canceled" not in listener.names
+    assert pay_for(order, "60.00") == new
+
+
+def test_a_canceled_payment_gets_a_new_link(payram, order):
+    payment = pay_for(order)
+    payram.expire(payment)
+    assert pay_for(order) != payment
+
+
+def test_a_paid_order_gets_no_further_link(payram, order):
+    payment = pay_for(order)
+    payram.pay(payment)
+    with pytest.raises(PayramAlreadyPaid) as caught:
+        pay_for(order)
+    assert caught.value.payment == payment
+    assert len(creates(payram)) == 1
+
+
+def test_a_held_order_gets_no_further_link_until_it_is_resolved(payram, order):
+    payment = pay_for(order)
+    payram.sandbox.pay(payment.reference, "49.99")
+    Payment.objects.update(amount_usd=Decimal("70.00"))
+    payram.deliver()
+    with pytest.raises(PayramAlreadyPaid) as caught:
+        pay_for(order, "70.00")
+    assert caught.value.payment == payment
+    resolve(payment, reason="Refunded.", actor="kim")
+    assert pay_for(order, "70.00") != payment
+
+
+def test_a_disabled_project_makes_no_new_links_and_keeps_the_old(payram, order, settings):
+    """F39."""
+    payment = pay_for(order)
+    settings.PAYRAM = {"default": {**settings.PAYRAM["default"], "ENABLED": False}}
+    assert pay_for(order) == payment
+    with pytest.raises(PayramDisabled, match="default"):
+        pay_for(Order.objects.create())
+    payram.pay(payment)
+    assert payment.is_paid
+    assert Payment.objects.count() == 1
+
+
+def test_more_than_ten_links_an_hour_are_refused(payram, order):
+    """F43."""
+    for cents in range(10):
+        pay_for(order, f"10.0{cents}")
+    with pytest.raises(PayramRefused, match="10 payment links") as caught:
+        pay_for(order, "11.00")
+    assert caught.value.code == "too_many_links"
+    assert caught.value.status is None
+    assert len(creates(payram)) == 10
+    Payment.objects.update(created_at=timezone.now() - timedelta(minutes=61))
+    assert pay_for(order, "11.00").url
+
+
+# An attempt under way
+
+
+def attempt(order, age=timedelta(0), **fields):
+    return Payment.objects.create(
+        project="default",
+        order_type=content_type(order),
+        order_id=str(order.pk),
+        live_slot=slot(order),
+        customer_id="x",
+        amount_usd=Decimal("49.99"),
+        created_at=timezone.now() - age,
+        **fields,
+    )
+
+
+def test_a_second_click_waits_and_then_says_that_the_link_did_not_come(payram, order, without_patience):
+    attempt(order)
+    before = time.monotonic()
+    with pytest.raises(PayramUnavailable, match="did not come"):
+        pay_for(order)
+    assert 0.25 < time.monotonic() - before < 3
+    assert creates(payram) == []
+
+
+def test_an_attempt_left_by_a_crash_bars_its_order_for_two_minutes_at_most(payram, order, without_patience):
+    crashed = attempt(order, age=timedelta(minutes=2, seconds=1))
+    payment = pay_for(order)
+    assert payment != crashed
+    assert payment.live_slot == slot(order)
+    crashed.refresh_from_db()
+    assert crashed.live_slot is None
+    assert crashed.state == State.CREATING
+
+
+def test_an_attempt_of_almost_two_minutes_still_bars(payram, order, without_patience):
+    attempt(order, age=timedelta(minutes=1, seconds=55))
+    with pytest.raises(PayramUnavailable):
+        pay_for(order)
+
+
+# What PayRam's answer means
+
+
+@pytest.mark.parametrize(
+    ("kind", "error", "state"),
+    [
+        ("unauthorized", PayramRefused, State.FAILED),
+        ("code5", PayramUnavailable, State.FAILED),
+        ("conflict", PayramUnavailable, State.FAILED),
+        ("throttled", PayramUnavailable, State.FAILED),
+        ("broken", PayramUnavailable, State.CREATING),
+        ("gateway", PayramUnavailable, State.CREATING),
+        ("html", PayramUnavailable, State.CREATING),
+        ("redirect", PayramUnavailable, State.CREATING),
+        ("not_json", PayramDataError, State.CREATING),
+        ("cut_body", PayramUnavailable, State.CREATING),
+        ("foreign_url", PayramDataError, State.CREATING),
+    ],
+)
+def test_an_outcome_is_definite_or_unknown(payram, order, kind, error, state):
+    payram.sandbox.misbehave(None, kind)
+    with pytest.raises(error):
+        pay_for(order)
+    payment = Payment.objects.get()
+    assert payment.state == state
+    assert payment.live_slot is None
+    assert payment.url == ""
+    assert len(creates(payram)) == 1, "the create call is never repeated"
+    event = payment.events.get()
+    assert event.outcome == (Outcome.REFUSED if state == State.FAILED else Outcome.UNKNOWN)
+    assert event.error
+    assert event.source == Source.CHECKOUT
+
+
+def test_the_next_try_after_a_failure_makes_a_new_payment_of_the_same_customer(payram, order):
+    """F20."""
+    payram.sandbox.misbehave(None, "broken", times=1)
+    with pytest.raises(PayramUnavailable):
+        pay_for(order)
+    payment = pay_for(order)
+    assert payment.url
+    assert set(Payment.objects.values_list("customer_id", flat=True)) == {payment.customer_id}
+
+
+def test_a_refused_connection_is_definite(order, settings):
+    settings.PAYRAM = {"default": {"BASE_URL": "http://127.0.0.1:9", "API_KEY": "x" * 32}}
+    with pytest.raises(PayramUnavailable) as caught:
+        pay_for(order)
+    assert caught.value.definite
+    assert Payment.objects.get().state == State.FAILED
+
+
+def test_a_payment_whose_page_was_refused_keeps_its_reference_and_is_watched(payram, order):
+    payram.sandbox.misbehave(None, "foreign_url")
+    with pytest.raises(PayramDataError, match="CHECKOUT_HOSTS"):
+        pay_for(order)
+    payment = Payment.objects.get()
+    assert payment.reference
+    assert payment.next_check_at is not None
+
+
+def test_a_webhook_that_overtakes_the_answer_is_matched_when_the_reference_is_saved(order, listener):
+    """F3."""
+    with running_payram(vintage="2025-11") as payram:
+        client = _PaysBeforeAnswering(payram, order)
+        payment = pay_for(order, client=client)
+        assert client.early.state == State.CREATING
+    assert payment.is_paid
+    assert PaymentEvent.objects.filter(payment=None).count() == 0
+    assert payment.events.filter(outcome=Outcome.UNMATCHED, payment=payment).exists()
+    assert listener.names.count("payment_paid") == 1
+
+
+class _PaysBeforeAnswering:
+    """The real client of a shop whose create answer is slow: the customer's webhook comes first."""
+
+    def __init__(self, payram, order):
+        from django_payram import conf
+        from django_payram.client import client_for
+
+        self.payram, self.real = payram, client_for(conf.project())
+
+    def create(self, **fields):
+        created = self.real.create(**{**fields, "invoice_id": "another"})
+        self.payram.sandbox.pay(created.reference)
+        self.payram.deliver()
+        self.early = Payment.objects.get()
+        return created
+
+    def fetch(self, reference, **options):
+        return self.real.fetch(reference, **options)
+
+
+def test_catching_up_with_an_early_webhook_may_fail_without_losing_the_link(payram, order):
+    client = _PaysBeforeAnswering(payram, order)
+    client.fetch = _unavailable
+    payment = pay_for(order, client=client)
+    assert payment.url
+    assert payment.state == State.OPEN
+
+
+def _unavailable(reference, **options):
+    raise PayramUnavailable("down")
+
+
+def test_no_key_is_logged_while_a_payment_is_opened(payram, order, caplog, settings):
+    """F42."""
+    key = settings.PAYRAM["default"]["API_KEY"]
+    with caplog.at_level(logging.DEBUG):
+        pay_for(order)
+    assert key not in caplog.text

@@ -1,0 +1,55 @@
+"""The testing aids that shops use."""
+
+from __future__ import annotations
+
+import pytest
+
+from django_payram import conf
+from django_payram.lifecycle import open_payment
+from django_payram.models import Payment
+from django_payram.states import State
+from django_payram.testing import running_payram
+from django_payram.testing.factories import PaymentFactory
+
+pytestmark = pytest.mark.django_db
+
+
+def test_each_verb_does_what_it_says(payram, order):
+    payment = open_payment(order, amount=order.total, email=order.email)
+    assert payram.see(payment).is_confirming
+    assert payram.confirm(payment, 3).is_paid
+    other = open_payment(amount=20, email="a@example.org")
+    assert payram.pay(other, 5).state == State.PARTIALLY_FILLED
+    third = open_payment(amount=20, email="a@example.org")
+    assert payram.expire(third).state == State.CANCELED
+
+
+def test_other_options_and_projects_of_the_setting_stay(settings):
+    settings.PAYRAM = {"default": {"BASE_URL": "x", "SHORTFALL_PERCENT": 1}, "second": {"BASE_URL": "y"}}
+    with running_payram() as payram:
+        assert conf.project().base_url == payram.sandbox.url
+        assert conf.project().shortfall_percent == 1
+        assert "second" in settings.PAYRAM
+    assert settings.PAYRAM["default"]["BASE_URL"] == "x"
+
+
+def test_a_payment_that_never_reached_payram_cannot_be_paid(payram):
+    with pytest.raises(ValueError, match="never reached"):
+        payram.pay(PaymentFactory(reference=None))
+
+
+def test_factories_make_rows():
+    assert PaymentFactory().is_open
+    assert PaymentFactory(paid=True).is_paid
+    assert PaymentFactory(partly_paid=True).missing_usd > 0
+    assert Payment.objects.count() == 3
+
+
+def test_webhooks_wait_until_they_are_delivered(payram):
+    payment = open_payment(amount=20, email="a@example.org")
+    payram.sandbox.pay(payment.reference)
+    payment.refresh_from_db()
+    assert not payment.is_paid
+    assert [delivery.status for delivery in payram.deliver()] == [200]
+    payment.refresh_from_db()
+    assert payment.is_paid

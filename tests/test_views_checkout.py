@@ -1,0 +1,182 @@
+"""Where a customer starts to pay, as a page and as JSON."""
+
+from __future__ import annotations
+
+import pytest
+from django.core.cache import cache
+from django.test import Client
+from django.urls import resolve
+
+from django_payram.models import Payment
+from django_payram.views import CheckoutView
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _fresh_cache():
+    cache.clear()
+
+
+def pay(client, order):
+    return client.post(f"/orders/{order.pk}/pay/")
+
+
+def pay_by_api(client, order):
+    return client.post(f"/api/orders/{order.pk}/pay/")
+
+
+def test_a_click_leads_to_payrams_page(payram, client, order):
+    response = pay(client, order)
+    payment = Payment.objects.get()
+    assert (response.status_code, response["Location"]) == (303, payment.url)
+    assert client.session["payram_payment"] == str(payment.token)
+    assert "no-store" in response["Cache-Control"]
+
+
+def test_only_a_post_makes_a_link(payram, client, order):
+    """F18."""
+    assert client.get(f"/orders/{order.pk}/pay/").status_code == 405
+    assert client.head(f"/orders/{order.pk}/pay/").status_code == 405
+    assert client.get(f"/api/orders/{order.pk}/pay/").status_code == 405
+    assert not Payment.objects.exists()
+
+
+def test_the_amount_in_the_request_is_ignored(payram, client, order):
+    client.post(f"/orders/{order.pk}/pay/", {"amount": "0.01", "email": "x@example.org", "next": "https://evil.example"})
+    payment = Payment.objects.get()
+    assert (payment.amount_usd, payment.customer_email) == (order.total, order.email)
+
+
+def test_the_form_is_protected_against_forgery(payram, order):
+    assert Client(enforce_csrf_checks=True).post(f"/orders/{order.pk}/pay/").status_code == 403
+
+
+def test_a_paid_order_leads_to_its_status_page(payram, client, order):
+    pay(client, order)
+    payment = Payment.objects.get()
+    payram.pay(payment)
+    response = pay(client, order)
+    assert (response.status_code, response["Location"]) == (303, f"/payram/payments/{payment.token}/")
+
+
+@pytest.mark.parametrize("kind", ["broken", "html", "unauthorized", "code5", "throttled", "foreign_url", "not_json"])
+def test_a_payram_in_trouble_gives_a_page_with_a_way_to_try_again(payram, client, order, kind):
+    payram.sandbox.misbehave(None, kind)
+    response = pay(client, order)
+    assert response.status_code == 503
+    text = response.content.decode()
+    assert "Try again" in text
+    assert f'action="/orders/{order.pk}/pay/"' in text
+    assert "no-store" in response["Cache-Control"]
+    assert response["Referrer-Policy"] == "same-origin"
+
+
+def test_a_disabled_project_gives_the_same_page(payram, client, order, settings):
+    settings.PAYRAM = {"default": {**settings.PAYRAM["default"], "ENABLED": False}}
+    assert pay(client, order).status_code == 503
+
+
+def test_an_unknown_order_is_not_found(payram, client, order):
+    order.pk += 1
+    assert pay(client, order).status_code == 404
+
+
+def test_a_shop_without_sessions_can_take_payments(payram, order, rf):
+    view = resolve(f"/orders/{order.pk}/pay/").func
+    assert view(rf.post("/"), pk=order.pk).status_code == 303
+
+
+@pytest.mark.parametrize("path", ["/orders/1/pay/", "/api/orders/1/pay/"])
+def test_a_shops_transaction_per_request_does_not_hold_the_checkout(path):
+    """F10: the row must be committed before PayRam is called."""
+    assert "default" in resolve(path).func._non_atomic_requests
+
+
+def test_a_view_without_its_methods_says_which_is_missing(rf):
+    class Bare(CheckoutView):
+        pass
+
+    class WithOrder(CheckoutView):
+        def get_order(self):
+            return None
+
+    class WithAmount(WithOrder):
+        def get_amount(self, order):
+            return 1
+
+    for view, method in [(Bare, "get_order"), (WithOrder, "get_amount"), (WithAmount, "get_email")]:
+        with pytest.raises(NotImplementedError, match=f"{view.__name__} must implement {method}"):
+            view.as_view()(rf.post("/"))
+
+
+def test_project_and_customer_id_are_the_shops_to_say(payram, order, rf, settings):
+    settings.PAYRAM = {"second": settings.PAYRAM["default"]}
+
+    class Pay(CheckoutView):
+        def get_order(self):
+            return order
+
+        def get_amount(self, order):
+            return "7.00"
+
+        def get_email(self, order):
+            return order.email
+
+        def get_customer_id(self, order):
+            return "kim"
+
+        def get_project(self, order):
+            return "second"
+
+    assert Pay.as_view()(rf.post("/")).status_code == 303
+    payment = Payment.objects.get()
+    assert (payment.project, payment.customer_id) == ("second", "kim")
+
+
+# JSON
+
+
+def test_the_api_answers_201_with_the_link(payram, client, order):
+    response = pay_by_api(client, order)
+    payment = Payment.objects.get()
+    assert response.status_code == 201
+    assert response.json() == {
+        "token": str(payment.token),
+        "url": payment.url,
+        "reference_id": payment.reference,
+        "state": "OPEN",
+    }
+    assert "no-store" in response["Cache-Control"]
+
+
+def test_the_api_answers_409_for_a_paid_order(payram, client, order):
+    pay_by_api(client, order)
+    payment = Payment.objects.get()
+    payram.pay(payment)
+    response = pay_by_api(client, order)
+    assert (response.status_code, response.json()["token"]) == (409, str(payment.token))
+
+
+def test_the_api_answers_503_when_payram_cannot_be_asked(payram, client, order):
+    payram.sandbox.misbehave(None, "broken")
+    response = pay_by_api(client, order)
+    assert response.status_code == 503
+    assert "try again" in response.json()["detail"]
+
+
+def test_the_api_is_throttled_per_client(payram, client, order, settings):
+    """F43."""
+    settings.REST_FRAMEWORK = {"DEFAULT_THROTTLE_RATES": {"payram-checkout": "2/minute"}}
+    assert [pay_by_api(client, order).status_code for _ in range(3)] == [201, 201, 429]
+    assert client.post(f"/api/orders/{order.pk}/pay/", REMOTE_ADDR="10.0.0.9").status_code == 201
+
+
+def test_the_api_is_throttled_per_user(payram, order, django_user_model):
+    users = [django_user_model.objects.create_user(name) for name in ("kim", "lee")]
+    for user in users:
+        client = Client()
+        client.force_login(user)
+        for _ in range(30):
+            assert pay_by_api(client, order).status_code == 201
+        assert pay_by_api(client, order).status_code == 429

@@ -1,0 +1,198 @@
+"""Where a customer sees what became of the payment."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+
+import pytest
+from django.urls import resolve, reverse
+from django.utils import timezone
+
+from django_payram.lifecycle import open_payment
+from django_payram.models import Payment
+from django_payram.states import State
+from django_payram.testing.factories import PaymentFactory
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def payment(payram, order):
+    payram.sandbox.webhooks = False
+    return open_payment(order, amount=order.total, email=order.email)
+
+
+def page(client, payment):
+    return client.get(reverse("payram:status", args=[payment.token]))
+
+
+def state(client, payment):
+    return client.get(reverse("payram:status-api", args=[payment.token]))
+
+
+def test_a_lost_webhook_heals_before_the_customers_eyes(payram, client, payment):
+    payram.pay(payment)
+    text = page(client, payment).content.decode()
+    assert "<title>Paid</title>" in text
+    assert "49.99 USD have been paid." in text
+    payment.refresh_from_db()
+    assert payment.is_paid
+
+
+def test_the_page_shows_what_is_to_be_done(payram, client, payment, order):
+    payram.pay(payment, 20)
+    text = page(client, payment).content.decode()
+    assert "short by 29.99 USD" in text
+    assert payment.url.replace("&", "&amp;") in text
+    assert order.get_absolute_url() in text
+    assert payment.reference in text
+
+
+def test_the_page_refreshes_itself_until_nothing_more_can_happen(payram, client, payment):
+    text = page(client, payment).content.decode()
+    assert '<noscript><meta http-equiv="refresh" content="10"></noscript>' in text
+    assert "django_payram/status.js" in text
+    assert "data-payram-live" in text
+    payram.pay(payment)
+    Payment.objects.update(checked_at=timezone.now() - timedelta(minutes=1))
+    text = page(client, payment).content.decode()
+    assert "http-equiv" not in text
+    assert "status.js" not in text
+    assert "data-payram-live" not in text
+
+
+def test_the_page_has_no_inline_script_or_style(client, payment):
+    text = page(client, payment).content.decode()
+    assert "<style" not in text
+    assert "style=" not in text
+    assert "<script>" not in text
+    assert "onclick" not in text
+
+
+def test_the_json_tells_the_same_and_not_who_the_customer_is(payram, client, payment):
+    """F55."""
+    payram.pay(payment, 20)
+    response = state(client, payment)
+    assert response.json() == {
+        "token": str(payment.token),
+        "state": "PARTIALLY_FILLED",
+        "phase": "short",
+        "message": "20.00 USD have arrived, and you are short by 29.99 USD. Please send the rest to the same address.",
+        "is_paid": False,
+        "is_final": False,
+        "amount_usd": "49.99",
+        "received_usd": "20.00",
+        "missing_usd": "29.99",
+        "confirmations": response.json()["confirmations"],
+        "confirmations_required": response.json()["confirmations_required"],
+    }
+    assert payment.customer_email not in response.content.decode()
+
+
+def test_no_page_shows_the_e_mail_or_customer_id(client, payment):
+    text = page(client, payment).content.decode()
+    assert payment.customer_email not in text
+    assert payment.customer_id not in text
+
+
+@pytest.mark.parametrize("view", ["payram:status", "payram:status-api"])
+def test_an_unknown_token_is_not_found(client, view):
+    assert client.get(reverse(view, args=[uuid.uuid4()])).status_code == 404
+
+
+@pytest.mark.parametrize("view", ["payram:status", "payram:status-api"])
+def test_pages_are_not_stored_and_keep_their_address(client, payment, view):
+    """F18."""
+    response = client.get(reverse(view, args=[payment.token]))
+    assert "no-store" in response["Cache-Control"]
+    assert "private" in response["Cache-Control"]
+    assert response["Referrer-Policy"] == "same-origin"
+
+
+@pytest.mark.parametrize("view", ["payram:status", "payram:status-api"])
+def test_pages_are_for_looking_only(client, payment, view):
+    path = reverse(view, args=[payment.token])
+    assert client.post(path).status_code == 405
+    assert client.head(path).status_code == 200
+
+
+def test_the_token_is_the_credential_also_under_the_login_middleware(client, payment, settings):
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, "django.contrib.auth.middleware.LoginRequiredMiddleware"]
+    assert page(client, payment).status_code == 200
+    assert state(client, payment).status_code == 200
+    assert client.get("/payram/return/").status_code == 200
+
+
+@pytest.mark.parametrize("name", ["status", "status-api", "return"])
+def test_pages_opt_out_of_a_transaction_per_request(name, payment):
+    args = [] if name == "return" else [payment.token]
+    assert "default" in resolve(reverse(f"payram:{name}", args=args)).func._non_atomic_requests
+
+
+def test_an_order_that_is_gone_has_no_link(client, payment, order):
+    order.delete()
+    assert "Back to your order" not in page(client, payment).content.decode()
+
+
+def test_a_payment_without_an_order_has_no_link(client):
+    assert "Back to your order" not in page(client, PaymentFactory(paid=True)).content.decode()
+
+
+def test_hostile_words_are_escaped(client):
+    payment = PaymentFactory(paid=True, currency="<script>alert(1)</script>", deposit_address='"><img src=x>')
+    text = page(client, payment).content.decode()
+    assert "<script>alert" not in text
+    assert "<img" not in text
+
+
+# Coming back from PayRam
+
+
+def return_to(client, query="", slash="/"):
+    return client.get(f"/payram/return{slash}{query}")
+
+
+@pytest.mark.parametrize("name", ["reference_id", "referenceId", "reference"])
+@pytest.mark.parametrize("slash", ["/", ""])
+def test_the_reference_leads_to_the_status_page(client, payment, name, slash):
+    """F49."""
+    response = return_to(client, f"?{name}={payment.reference}", slash)
+    assert (response.status_code, response["Location"]) == (302, f"/payram/payments/{payment.token}/")
+    assert "no-store" in response["Cache-Control"]
+
+
+@pytest.mark.parametrize("name", ["invoice_id", "invoiceId", "invoiceID"])
+def test_the_invoice_id_leads_to_the_status_page(client, payment, name):
+    assert return_to(client, f"?{name}={payment.token}")["Location"].endswith(f"{payment.token}/")
+
+
+def test_the_session_leads_to_the_status_page(client, payment, order):
+    """F45."""
+    client.post(f"/orders/{order.pk}/pay/")
+    assert return_to(client)["Location"].endswith(f"{payment.token}/")
+
+
+@pytest.mark.parametrize(
+    "query", ["", "?reference_id=unknown", "?reference_id=%00", "?invoice_id=x", "?reference_id=", f"?invoice_id={uuid.UUID(int=0)}"]
+)
+def test_a_return_that_cannot_be_told_says_what_to_do(client, query):
+    """F30."""
+    response = return_to(client, query)
+    assert response.status_code == 200
+    assert "no need to pay again" in response.content.decode()
+    assert response["Referrer-Policy"] == "same-origin"
+
+
+def test_a_return_changes_nothing(payram, client, payment):
+    """F44."""
+    return_to(client, f"?reference_id={payment.reference}&status=FILLED&payment_state=FILLED")
+    payment.refresh_from_db()
+    assert payment.state == State.OPEN
+    assert payment.checked_at is None
+
+
+@pytest.mark.parametrize("query", ["?next=https://evil.example", "?url=//evil.example"])
+def test_a_return_never_leads_elsewhere(client, query):
+    """F54."""
+    assert return_to(client, query).status_code == 200

@@ -1,0 +1,336 @@
+"""Where PayRam knocks."""
+
+from __future__ import annotations
+
+import json
+import logging
+from datetime import timedelta
+
+import pytest
+from django.db import OperationalError
+from django.test import Client
+from django.urls import resolve, reverse
+from django.utils import timezone
+
+from django_payram import lifecycle
+from django_payram.authentication import signature
+from django_payram.lifecycle import open_payment
+from django_payram.models import Outcome, Payment, PaymentEvent
+from django_payram.states import State
+from django_payram.testing import running_payram
+
+pytestmark = pytest.mark.django_db
+
+KEY = "5a6e64626f782d6b65792d7465737473"
+
+
+@pytest.fixture(autouse=True)
+def _key(settings):
+    settings.PAYRAM = {"default": {**settings.PAYRAM["default"], "API_KEY": KEY}}
+
+
+@pytest.fixture
+def payment(payram, order):
+    payram.sandbox.webhooks = False
+    return open_payment(order, amount=order.total, email=order.email)
+
+
+@pytest.fixture
+def paid(payram, payment):
+    payram.pay(payment)
+    return payment
+
+
+def body_of(payment, state="FILLED", **fields):
+    return {"reference_id": payment.reference, "status": state, **fields}
+
+
+def knock(body, *, method="POST", path="/payram/webhook/", headers=None, client=None):
+    client = client or Client(enforce_csrf_checks=True, raise_request_exception=False)
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    headers = {"API-Key": KEY} if headers is None else headers
+    return client.generic(method, path, data=data, content_type="application/json", headers=headers)
+
+
+def test_the_get_of_payrams_faq_is_recorded(paid, listener):
+    """F13, F16: a GET with a JSON body and an API-Key header."""
+    body = {"reference_id": paid.reference, "payment_state": "FILLED", "amount": "49.99"}
+    response = knock(body, method="GET")
+    assert (response.status_code, response.json()) == (200, {"message": "Webhook received successfully."})
+    paid.refresh_from_db()
+    assert paid.is_paid
+    assert listener.names.count("payment_paid") == 1
+
+
+def test_a_get_without_a_body_is_read_from_its_query(paid):
+    """F16."""
+    response = Client().get(
+        "/payram/webhook/", {"reference_id": paid.reference, "payment_state": "FILLED"}, headers={"API-Key": KEY}
+    )
+    assert response.status_code == 200
+    paid.refresh_from_db()
+    assert paid.is_paid
+
+
+def test_a_signed_post_is_recorded(paid):
+    body = json.dumps(body_of(paid)).encode()
+    headers = {"API-KEY": KEY, "X-Payram-Signature": f"sha256={signature(KEY, body)}"}
+    assert knock(body, headers=headers).status_code == 200
+    paid.refresh_from_db()
+    assert paid.is_paid
+
+
+def test_a_wrong_signature_decides_against_a_right_key(paid):
+    body = json.dumps(body_of(paid)).encode()
+    headers = {"API-Key": KEY, "X-Payram-Signature": signature("another key", body)}
+    response = knock(body, headers=headers)
+    assert response.status_code == 401
+    assert response.json() == {"message": "The header X-Payram-Signature fits no project."}
+    paid.refresh_from_db()
+    assert not paid.is_paid
+
+
+def test_a_signature_on_a_get_without_a_body_does_not_count(payment, settings):
+    path = f"/payram/webhook/?reference_id={payment.reference}&status=OPEN"
+    headers = {"X-Payram-Signature": signature(KEY, b""), "API-Key": KEY}
+    assert knock(b"", method="GET", path=path, headers=headers).status_code == 200
+    settings.PAYRAM = {"default": {**settings.PAYRAM["default"], "REQUIRE_SIGNATURE": True}}
+    assert knock(b"", method="GET", path=path, headers=headers).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("headers", "message"),
+    [
+        ({}, "Neither the header API-Key nor X-Payram-Signature arrived."),
+        ({"API-Key": ""}, "Neither the header API-Key nor X-Payram-Signature arrived."),
+        ({"API-Key": "wrong"}, "The header API-Key fits no project."),
+        ({"X-Payram-Signature": "sha256="}, "The header X-Payram-Signature fits no project."),
+    ],
+)
+def test_nothing_is_looked_up_or_stored_for_a_stranger(payment, headers, message, django_assert_num_queries, caplog):
+    """F15, F40, F50, F52."""
+    with django_assert_num_queries(0):
+        response = knock(body_of(payment), headers=headers)
+    assert (response.status_code, response.json()["message"]) == (401, message)
+    assert message in caplog.text
+
+
+def test_a_rotated_key_is_accepted(paid, settings):
+    """F41."""
+    settings.PAYRAM = {"default": {**settings.PAYRAM["default"], "API_KEY": [KEY, "old-key-old-key-old"]}}
+    assert knock(body_of(paid), headers={"API-Key": "old-key-old-key-old"}).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/payram/webhook", "/payram/webhook/"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("append_slash", [True, False])
+def test_both_forms_of_the_address_answer_without_a_redirect(payment, path, method, append_slash, settings):
+    """F2, F14."""
+    settings.APPEND_SLASH = append_slash
+    assert knock(body_of(payment, "OPEN"), method=method, path=path).status_code == 200
+
+
+@pytest.mark.parametrize(("method", "status"), [("HEAD", 200), ("OPTIONS", 200), ("PUT", 405), ("DELETE", 405)])
+def test_other_methods_do_no_harm(payment, method, status, django_assert_num_queries):
+    with django_assert_num_queries(0):
+        assert knock(body_of(payment), method=method).status_code == status
+
+
+@pytest.mark.parametrize("headers", [{}, {"API-Key": ""}, {"API-Key": KEY}])
+@pytest.mark.parametrize("flag", ["true", "True", " TRUE "])
+def test_the_ping_answers_200_without_effect(headers, flag, django_assert_num_queries):
+    with django_assert_num_queries(0):
+        response = knock({"event_type": "payout.ping"}, headers={**headers, "X-Webhook-Test": flag})
+    assert (response.status_code, response.json()) == (200, {"message": "The test webhook arrived."})
+
+
+def test_a_payout_event_is_acknowledged_and_logged(caplog, django_assert_num_queries):
+    with caplog.at_level(logging.INFO), django_assert_num_queries(0):
+        response = knock({"event_type": "payout.failed", "payout_id": 77})
+    assert (response.status_code, response.json()) == (200, {"message": "The event is not about a payment."})
+    assert "payout.failed" in caplog.text
+
+
+def test_no_news_is_one_select(payment, django_assert_num_queries):
+    with django_assert_num_queries(1):
+        response = knock(body_of(payment, "OPEN"))
+    assert (response.status_code, response.json()) == (200, {"message": "No news."})
+
+
+def test_an_unknown_reference_is_answered_200_and_kept():
+    response = knock({"reference_id": "nobody", "status": "FILLED"})
+    assert response.status_code == 200
+    assert "not known here" in response.json()["message"]
+    event = PaymentEvent.objects.get()
+    assert (event.outcome, event.payload) == (Outcome.UNMATCHED, '{"reference_id": "nobody", "status": "FILLED"}')
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html>",
+        b"[]",
+        b"7",
+        b"null",
+        b"{",
+        b"\xff\xfe",
+        b'{"status": "FILLED"}',
+        b'{"reference_id": "../etc", "status": "FILLED"}',
+        b'{"reference_id": "x", "filled_amount_in_usd": NaN}',
+        b'{"reference_id": "x", "filled_amount_in_usd": -1}',
+        b'{"reference_id": "x", "reference_id": "y"}',
+        b"[" * 5000 + b"]" * 5000,
+        b'{"reference_id": "a\\u0000b"}',
+        b"\x00",
+    ],
+)
+def test_an_unreadable_body_is_answered_400_and_kept(body):
+    """F12."""
+    response = knock(body)
+    assert response.status_code == 400
+    assert response.json()["message"]
+    assert PaymentEvent.objects.get().outcome == Outcome.UNREADABLE
+    assert knock(body).status_code == 400
+    assert PaymentEvent.objects.count() == 1
+
+
+def test_an_unreadable_query_is_kept_as_it_came():
+    assert knock(b"", method="GET", path="/payram/webhook/?status=FILLED").status_code == 400
+    assert PaymentEvent.objects.get().payload == "status=FILLED"
+
+
+@pytest.mark.parametrize("size", [64 * 1024 + 1, 10 * 1024 * 1024])
+def test_a_body_over_64_kib_is_answered_413(size, django_assert_num_queries):
+    """F12."""
+    with django_assert_num_queries(0):
+        response = knock(b" " * size)
+    assert response.status_code == 413
+    assert "65536 bytes" in response.json()["message"]
+
+
+def test_a_body_of_64_kib_is_read():
+    assert knock(b'{"reference_id": "x"}'.ljust(64 * 1024)).status_code == 200
+
+
+def test_a_body_larger_than_django_admits_is_answered_413(settings):
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 10
+    assert knock(b'{"reference_id": "x"}').status_code == 413
+
+
+def test_a_length_that_is_no_number_is_survived():
+    response = Client(raise_request_exception=False).generic(
+        "POST", "/payram/webhook/", b"{}", headers={"API-Key": KEY}, CONTENT_LENGTH="x"
+    )
+    assert response.status_code == 400
+
+
+def test_a_failed_receiver_is_answered_500_and_heals(paid, listener):
+    """F8, F9."""
+    listener.fail_on = {"payment_paid"}
+    response = knock(body_of(paid))
+    assert response.status_code == 500
+    assert "receiver" in response.json()["message"]
+    paid.refresh_from_db()
+    assert paid.is_paid
+    listener.fail_on = set()
+    assert knock(body_of(paid)).status_code == 200
+    assert listener.names.count("payment_paid") == 1
+
+
+def test_a_failed_confirmation_is_answered_503_and_heals(payram, paid):
+    payram.sandbox.misbehave(None, "broken", times=1)
+    response = knock(body_of(paid))
+    assert (response.status_code, response["Retry-After"]) == (503, "10")
+    assert "PayRam could not be asked" in response.json()["message"]
+    assert knock(body_of(paid)).status_code == 200
+    paid.refresh_from_db()
+    assert paid.is_paid
+
+
+def test_a_busy_database_is_answered_503(payment, monkeypatch, caplog):
+    def locked(*args, **kwargs):
+        raise OperationalError("database is locked")
+
+    monkeypatch.setattr(lifecycle, "hear", locked)
+    response = knock(body_of(payment))
+    assert (response.status_code, response["Retry-After"]) == (503, "10")
+    assert "database is busy" in response.json()["message"]
+    assert payment.reference in caplog.text
+
+
+def test_answers_are_never_cached(payment):
+    """F16."""
+    assert "no-store" in knock(body_of(payment, "OPEN"))["Cache-Control"]
+
+
+def test_the_login_middleware_lets_payram_in(payment, settings):
+    """Design: the key is the credential."""
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, "django.contrib.auth.middleware.LoginRequiredMiddleware"]
+    assert knock(body_of(payment, "OPEN")).status_code == 200
+
+
+def test_a_shops_transaction_per_request_does_not_hold_the_webhook():
+    """F10."""
+    assert "default" in resolve("/payram/webhook/").func._non_atomic_requests
+
+
+def test_no_key_and_no_signature_reach_log_or_row(paid, caplog):
+    """F42."""
+    body = json.dumps(body_of(paid, note=KEY)).encode()
+    proof = signature(KEY, body)
+    with caplog.at_level(logging.DEBUG):
+        knock(body, headers={"API-Key": KEY, "X-Payram-Signature": proof})
+        knock(body, headers={"API-Key": KEY[:-1] + "0"})
+    rows = [*PaymentEvent.objects.values_list("payload", "error", "note"), *Payment.objects.values_list()]
+    for secret in (KEY, proof, KEY[:-1] + "0"):
+        assert secret not in caplog.text
+        assert secret not in repr(rows)
+    assert PaymentEvent.objects.filter(payload__contains="[key]").exists()
+
+
+@pytest.mark.parametrize("vintage", ["2024", "faq", "2025-11", "2026"])
+def test_every_vintage_of_payram_settles_a_payment(order, vintage, listener):
+    with running_payram(vintage=vintage) as payram:
+        payment = open_payment(order, amount=order.total, email=order.email)
+        payram.pay(payment, 20)
+        assert payment.state == State.PARTIALLY_FILLED
+        payram.pay(payment)
+        assert payment.is_paid, vintage
+        assert {delivery.status for delivery in payram.sandbox.deliveries} == {200}
+    assert listener.names.count("payment_paid") == 1
+
+
+@pytest.mark.parametrize("vintage", ["2024", "faq", "2025-11", "2026"])
+def test_every_vintage_of_payram_closes_a_partial_payment(order, vintage, listener):
+    with running_payram(vintage=vintage) as payram:
+        payment = open_payment(order, amount=order.total, email=order.email)
+        payram.see(payment, 20)
+        payram.confirm(payment, 3)
+        assert payment.state == State.PARTIALLY_FILLED
+        payram.expire(payment)
+    assert payment.closed_at is not None
+    assert payment.review == "partial"
+    assert "payment_canceled" not in listener.names
+
+
+@pytest.mark.parametrize("vintage", ["2024", "faq", "2025-11", "2026"])
+def test_every_vintage_of_payram_cancels_a_payment(order, vintage, listener):
+    with running_payram(vintage=vintage) as payram:
+        payment = open_payment(order, amount=order.total, email=order.email)
+        payram.expire(payment)
+        assert payment.state == State.CANCELED
+    assert listener.names.count("payment_canceled") == 1
+
+
+def test_the_address_has_its_name():
+    assert reverse("payram:webhook") == "/payram/webhook/"
+
+
+def test_confirmations_that_count_up_are_not_asked_about(payram, payment):
+    payram.sandbox.see(payment.reference)
+    knock(body_of(payment, "OPEN", confirmation_current=1, confirmation_required=3))
+    calls = len(payram.sandbox.calls)
+    Payment.objects.update(checked_at=timezone.now() - timedelta(hours=1))
+    knock(body_of(payment, "OPEN", confirmation_current=2, confirmation_required=3))
+    assert len(payram.sandbox.calls) == calls
