@@ -93,9 +93,10 @@ def problems() -> Iterator[Problem]:
 
 def redact(text: str) -> str:
     """Return ``text`` without any key of any project, fit for a log, an error or a row."""
-    for options in _declared_or_none().values():
-        for key in _all_keys(options):
-            text = text.replace(key, "[key]")
+    keys = set().union(*map(_all_keys, _declared_or_none().values()))
+    # The longest first: a key that begins with another one must not leave its end behind.
+    for key in sorted(keys, key=len, reverse=True):
+        text = text.replace(key, "[key]")
     return text
 
 
@@ -126,9 +127,10 @@ def _base_url(value: object) -> str:
         _ = parts.port
     except ValueError as exc:
         raise ValueError("is not a web address") from exc
-    if parts.scheme not in ("https", "http") or not parts.hostname or value != value.strip():
+    # The scheme in lower case only, as _plain_http and the checks look for it.
+    if not value.startswith(("https://", "http://")) or not parts.hostname or value != value.strip():
         raise ValueError("must start with https:// and name a host")
-    if parts.username is not None or parts.query or parts.fragment:
+    if parts.username is not None or "?" in value or "#" in value:
         raise ValueError("must not hold a user name, a query or a fragment")
     if parts.path.rstrip("/").endswith("/api/v1"):
         raise ValueError("must not end with /api/v1, which is added to it")

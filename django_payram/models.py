@@ -134,9 +134,7 @@ class Payment(models.Model):
         related_name="top_ups",
     )
     """The payment that this one tops up; its money counts toward that one."""
-    live_slot = models.CharField(
-        max_length=255, unique=True, null=True, blank=True, editable=False
-    )
+    live_slot = models.CharField(max_length=255, unique=True, null=True, blank=True, editable=False)
     """The order whose one live link this is; None for every payment that has been superseded or is done."""
 
     pending = models.CharField(_("signals not yet delivered"), max_length=100, blank=True, editable=False)

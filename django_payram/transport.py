@@ -19,7 +19,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, ReadTimeoutError
 from urllib3.util import Retry
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class Transport:
                 allow_redirects=False,
                 stream=True,
             )
-        except requests.RequestException as exc:
+        except (requests.RequestException, HTTPError) as exc:
             raise NoAnswer(_reason(exc), sent=_call.sent) from exc
         with response:
             return Answer(response.status_code, response.headers, _body(response))
@@ -140,18 +140,21 @@ def _body(response: requests.Response) -> bytes:
 
 
 # (error, what to say): the text of the exception itself is not shown, it may quote headers.
-REASONS: tuple[tuple[type[requests.RequestException], str], ...] = (
+REASONS: tuple[tuple[type[Exception], str], ...] = (
     (requests.exceptions.SSLError, "The TLS certificate or handshake failed."),
     (requests.exceptions.ProxyError, "The proxy could not be reached."),
     (requests.ConnectTimeout, "The connection timed out."),
     (requests.ReadTimeout, "The answer timed out."),
+    (ReadTimeoutError, "The answer timed out."),
     (requests.ConnectionError, "The connection failed or broke off."),
-    (requests.RequestException, "The request could not be made."),
+    (Exception, "The call could not be carried out."),
 )
 
 
-def _reason(exc: requests.RequestException) -> str:
-    return next(text for kind, text in REASONS if isinstance(exc, kind))
+def _reason(exc: Exception) -> str:
+    # A GET that timed out every time comes as a mere ConnectionError, with the last time-out inside.
+    inside = getattr(exc.args[0], "reason", None) if exc.args else None
+    return next(text for kind, text in REASONS if isinstance(exc, kind) or isinstance(inside, kind))
 
 
 class _TimedReader(io.RawIOBase):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from threading import Barrier
 
 import pytest
+from django.db import connection, connections
 
 from django_payram.signals import SIGNALS
 from tests.shop.models import Order
@@ -53,3 +56,33 @@ def listening():
 def listener():
     with listening() as listener:
         yield listener
+
+
+def pytest_collection_modifyitems(config, items):
+    """SQLite locks whole files: races are run on PostgreSQL and MariaDB, the former by test_on_postgresql."""
+    if connection.vendor != "sqlite":
+        return
+    races = [item for item in items if item.get_closest_marker("concurrency")]
+    if races:
+        config.hook.pytest_deselected(items=races)
+        items[:] = [item for item in items if item not in races]
+
+
+def in_threads(*works):
+    """Run callables at the same moment, each in a thread with a database connection of its own.
+
+    Returns what they returned or raised.
+    """
+    barrier = Barrier(len(works))
+
+    def run(work):
+        barrier.wait(timeout=10)
+        try:
+            return work()
+        except Exception as exc:
+            return exc
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(len(works)) as pool:
+        return list(pool.map(run, works))

@@ -60,7 +60,13 @@ def test_the_list_shows_what_a_merchant_looks_for(admin_client, payment, payram,
 
 
 @pytest.mark.parametrize(
-    "query", ["state__exact=OPEN", "review__exact=amount", "project__exact=default", "created_at__gte=2026-01-01+00:00:00%2B00:00"]
+    "query",
+    [
+        "state__exact=OPEN",
+        "review__exact=amount",
+        "project__exact=default",
+        "created_at__gte=2026-01-01+00:00:00%2B00:00",
+    ],
 )
 def test_the_list_can_be_filtered(admin_client, payment, query):
     assert admin_client.get(f"{LIST}?{query}").status_code == 200
@@ -68,7 +74,16 @@ def test_the_list_can_be_filtered(admin_client, payment, query):
 
 @pytest.mark.parametrize(
     "term",
-    ["{p.reference}", "{p.token}", "{p.customer_email}", "BUYER@example.org", "{p.customer_id}", "{p.order_id}", "0xabc", " {p.reference} "],
+    [
+        "{p.reference}",
+        "{p.token}",
+        "{p.customer_email}",
+        "BUYER@example.org",
+        "{p.customer_id}",
+        "{p.order_id}",
+        "0xabc",
+        " {p.reference} ",
+    ],
 )
 def test_the_list_is_searched_by_whole_values(admin_client, payment, term):
     Payment.objects.update(deposit_address="0xabc")
@@ -98,8 +113,12 @@ def test_lists_cost_the_same_whatever_the_number_of_rows(admin_client, order, pa
         for number in range(20):
             other = Order.objects.create()
             row = PaymentFactory(order_type=content_type(other), order_id=str(other.pk), review=Review.LATE)
-            PaymentEvent.objects.create(payment=row, project="default", reference=f"r{number}", source="webhook", outcome="paid")
-        with CaptureQueriesContext(connection, ) as captured:
+            PaymentEvent.objects.create(
+                payment=row, project="default", reference=f"r{number}", source="webhook", outcome="paid"
+            )
+        with CaptureQueriesContext(
+            connection,
+        ) as captured:
             text(admin_client.get(path))
         counts.append(len(captured))
     assert counts[0] == counts[1] <= 6
@@ -251,7 +270,9 @@ def test_links_lead_only_where_they_can(admin_client):
     from tests.shop.models import UuidOrder
 
     other = UuidOrder.objects.create()
-    parent = PaymentFactory(order_type=content_type(other), order_id=str(other.pk), explorer_url="https://chain.example/tx/1")
+    parent = PaymentFactory(
+        order_type=content_type(other), order_id=str(other.pk), explorer_url="https://chain.example/tx/1"
+    )
     child = PaymentFactory(parent=parent, confirmations=1, filled_amount=Decimal("0.5000"))
     shown = text(admin_client.get(change(parent)))
     assert f"uuid order {other.pk}" in shown
@@ -265,7 +286,13 @@ def test_links_lead_only_where_they_can(admin_client):
 
 def test_the_timeline_escapes_what_strangers_sent(admin_client, payment):
     PaymentEvent.objects.create(
-        payment=payment, project="default", source="webhook", outcome="recorded", payload="<script>x</script>", error="<b>", note="<i>"
+        payment=payment,
+        project="default",
+        source="webhook",
+        outcome="recorded",
+        payload="<script>x</script>",
+        error="<b>",
+        note="<i>",
     )
     shown = text(admin_client.get(change(payment)))
     assert "<script>x" not in shown
@@ -291,7 +318,9 @@ def test_the_timeline_is_in_order_and_shows_the_newest(admin_client, payment):
 def test_events_without_a_payment_can_be_looked_at(admin_client):
     event = PaymentEvent.objects.create(project="default", reference="lost", source="webhook", outcome="unmatched")
     assert "lost" in text(admin_client.get("/admin/django_payram/paymentevent/?q=lost"))
-    assert "Unknown reference" in text(admin_client.get(reverse("admin:django_payram_paymentevent_change", args=[event.pk])))
+    assert "Unknown reference" in text(
+        admin_client.get(reverse("admin:django_payram_paymentevent_change", args=[event.pk]))
+    )
 
 
 def test_a_missing_payment_is_survived(admin_client):

@@ -35,5 +35,3 @@ def test_the_shops_receiver_marks_the_order(payram, order):
     payram.pay(payment)
     order.refresh_from_db()
     assert (order.status, order.times_paid) == ("paid", 1)
-
-

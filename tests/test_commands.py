@@ -203,7 +203,9 @@ def test_telling_everybody_again_needs_a_choice():
 
 def old_event(days, **fields):
     created_at = timezone.now() - timedelta(days=days)
-    return PaymentEvent.objects.create(project="default", source="webhook", outcome="recorded", created_at=created_at, **fields)
+    return PaymentEvent.objects.create(
+        project="default", source="webhook", outcome="recorded", created_at=created_at, **fields
+    )
 
 
 def test_prune_deletes_events_older_than_a_year(monkeypatch):

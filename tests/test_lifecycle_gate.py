@@ -151,7 +151,15 @@ def test_a_failed_payment_that_payram_reports_on_lives_again():
 
 def test_the_description_comes_from_answers_that_are_not_behind():
     payment = PaymentFactory()
-    hear(payment, State.FILLED, "49.99", currency="USDC", blockchain="ETH", deposit_address="0x2", filled_amount=Decimal(7))
+    hear(
+        payment,
+        State.FILLED,
+        "49.99",
+        currency="USDC",
+        blockchain="ETH",
+        deposit_address="0x2",
+        filled_amount=Decimal(7),
+    )
     hear(payment, State.OPEN, currency="BTC", trusted=True)
     assert (payment.currency, payment.blockchain, payment.deposit_address) == ("USDC", "ETH", "0x2")
     assert payment.filled_amount == 7

@@ -75,7 +75,12 @@ def test_an_unknown_reference_is_kept_once_and_not_asked_about(payram, django_as
     for _ in range(3):
         assert say("no-such", State.FILLED) == Heard.UNMATCHED
     event = PaymentEvent.objects.get()
-    assert (event.payment, event.reference, event.outcome, event.project) == (None, "no-such", Outcome.UNMATCHED, "default")
+    assert (event.payment, event.reference, event.outcome, event.project) == (
+        None,
+        "no-such",
+        Outcome.UNMATCHED,
+        "default",
+    )
     assert event.payload == '{"x": 1}'
     assert event.note == "FILLED"
     assert asked(payram) == 0

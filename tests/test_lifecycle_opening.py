@@ -97,7 +97,20 @@ def test_the_prefix_tells_staging_from_production(payram, order, settings):
 
 @pytest.mark.parametrize(
     "amount",
-    ["0", "-1", "0.001", "1.999", "NaN", "Infinity", "-Infinity", "", "twelve", "1,50", "10000000000000", Decimal("NaN")],
+    [
+        "0",
+        "-1",
+        "0.001",
+        "1.999",
+        "NaN",
+        "Infinity",
+        "-Infinity",
+        "",
+        "twelve",
+        "1,50",
+        "10000000000000",
+        Decimal("NaN"),
+    ],
 )
 def test_a_wrong_amount_raises_before_anything_is_written(payram, order, amount):
     """F33."""

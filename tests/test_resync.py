@@ -287,7 +287,13 @@ def test_pending_announcements_can_be_limited(listener):
 
 @pytest.mark.parametrize(
     ("fields", "code"),
-    [({}, 0), ({"failed": 1}, 1), ({"stopped": "x"}, 1), ({"receivers_failed": 1}, 3), ({"failed": 1, "receivers_failed": 1}, 1)],
+    [
+        ({}, 0),
+        ({"failed": 1}, 1),
+        ({"stopped": "x"}, 1),
+        ({"receivers_failed": 1}, 3),
+        ({"failed": 1, "receivers_failed": 1}, 1),
+    ],
 )
 def test_exit_codes(fields, code):
     assert resync.Summary(**fields).exit_code == code

@@ -43,7 +43,9 @@ def test_only_a_post_makes_a_link(payram, client, order):
 
 
 def test_the_amount_in_the_request_is_ignored(payram, client, order):
-    client.post(f"/orders/{order.pk}/pay/", {"amount": "0.01", "email": "x@example.org", "next": "https://evil.example"})
+    client.post(
+        f"/orders/{order.pk}/pay/", {"amount": "0.01", "email": "x@example.org", "next": "https://evil.example"}
+    )
     payment = Payment.objects.get()
     assert (payment.amount_usd, payment.customer_email) == (order.total, order.email)
 

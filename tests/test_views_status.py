@@ -174,7 +174,15 @@ def test_the_session_leads_to_the_status_page(client, payment, order):
 
 
 @pytest.mark.parametrize(
-    "query", ["", "?reference_id=unknown", "?reference_id=%00", "?invoice_id=x", "?reference_id=", f"?invoice_id={uuid.UUID(int=0)}"]
+    "query",
+    [
+        "",
+        "?reference_id=unknown",
+        "?reference_id=%00",
+        "?invoice_id=x",
+        "?reference_id=",
+        f"?invoice_id={uuid.UUID(int=0)}",
+    ],
 )
 def test_a_return_that_cannot_be_told_says_what_to_do(client, query):
     """F30."""

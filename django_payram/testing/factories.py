@@ -27,7 +27,7 @@ class PaymentFactory(factory.django.DjangoModelFactory):  # type: ignore[misc]
             told_state=State.FILLED,
         )
         partly_paid = factory.Trait(
-            state=State.PARTIALLY_FILLED, filled_usd=Decimal("20"), told_state=State.PARTIALLY_FILLED
+            state=State.PARTIALLY_FILLED, filled_usd=Decimal(20), told_state=State.PARTIALLY_FILLED
         )
 
     project = "default"

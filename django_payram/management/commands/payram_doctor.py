@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from django_payram.doctor import Finding, Part, Scope
 
-MARK_WIDTH = max(len(level.label) for level in Level)
-
 
 class Command(BaseCommand):
     """payram_doctor: settings, server, key, addresses, webhooks, receivers and payments."""
@@ -36,7 +34,6 @@ class Command(BaseCommand):
         parser.add_argument(
             "--public-url",
             type=_site,
-            default="",
             metavar="URL",
             help="where the shop answers from outside; harmless webhooks are sent there, the key is not",
         )
@@ -66,8 +63,9 @@ class Command(BaseCommand):
     def _tell(self, part: Part) -> None:
         styles = {Level.OK: self.style.SUCCESS, Level.WARNING: self.style.WARNING, Level.PROBLEM: self.style.ERROR}
         self.stdout.write(self.style.MIGRATE_HEADING(part.title))
+        width = max(len(str(level.label)) for level in Level)
         for finding in part.findings:
-            mark = styles[finding.level](f"{finding.level.label:<{MARK_WIDTH}}")
+            mark = styles[finding.level](str(finding.level.label).ljust(width))
             place = f"[{finding.project}] " if finding.project else ""
             self.stdout.write(f"  {mark}  {place}{finding.message}")
         self.stdout.write("")
@@ -81,7 +79,7 @@ def _site(text: str) -> str:
 
 
 def _scope(options: dict[str, Any]) -> Scope:
-    public_url = options["public_url"]
+    public_url = options["public_url"] or ""
     try:
         return doctor.scope(only=options["project"], public_url=public_url, round_trip=bool(public_url))
     except ValueError as exc:

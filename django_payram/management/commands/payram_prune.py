@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 class Command(BaseCommand):
     """payram_prune: money and states are never touched."""
 
-    help = "Deletes old payment events and blanks e-mail addresses of old payments. Exit codes: 0 done, 2 bad arguments."
+    help = (
+        "Deletes old payment events and blanks e-mail addresses of old payments. Exit codes: 0 done, 2 bad arguments."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Say how old, and whether to do it."""

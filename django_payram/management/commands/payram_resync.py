@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from django_payram.models import PaymentQuerySet
     from django_payram.resync import Asked, Summary
 
+
 class Command(BaseCommand):
     """payram_resync: the schedule's due payments by default, or chosen ones."""
 

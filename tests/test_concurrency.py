@@ -1,0 +1,131 @@
+"""Races, with real threads on a database that locks rows."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from django_payram import lifecycle, resync
+from django_payram.lifecycle import open_payment, record
+from django_payram.models import Payment, Source, content_type
+from django_payram.states import Review, State
+from django_payram.testing.factories import PaymentFactory
+from django_payram.wire import Report
+from tests.conftest import in_threads
+from tests.shop.models import Order
+
+pytestmark = [pytest.mark.concurrency, pytest.mark.django_db(transaction=True)]
+
+FILLED = Report(word="FILLED", state=State.FILLED, filled_usd=Decimal("49.99"))
+
+
+def pay_for(order):
+    return open_payment(order, amount=order.total, email=order.email)
+
+
+@pytest.mark.parametrize("threads", [2, 6])
+def test_clicks_at_once_make_one_call_and_one_link(payram, order, threads):
+    """F21."""
+    payments = in_threads(*[lambda: pay_for(order)] * threads)
+    assert {payment.pk for payment in payments} == {Payment.objects.get().pk}
+    assert len([call for call in payram.sandbox.calls if call.method == "POST"]) == 1
+
+
+def test_clicks_with_different_amounts_leave_one_live_link(payram, order):
+    in_threads(
+        lambda: open_payment(order, amount=10, email=order.email),
+        lambda: open_payment(order, amount=20, email=order.email),
+    )
+    assert Payment.objects.exclude(live_slot=None).count() == 1
+
+
+def test_clicks_share_the_fate_of_the_attempt_they_waited_for(payram, order):
+    payram.sandbox.misbehave(None, "broken")
+    in_threads(*[lambda: pay_for(order)] * 4)
+    calls = [call for call in payram.sandbox.calls if call.method == "POST"]
+    assert len(calls) == Payment.objects.count() <= 4
+    assert not Payment.objects.exclude(live_slot=None).exists()
+
+
+def test_news_by_every_road_at_once_is_told_once(payram, order):
+    payram.sandbox.webhooks = False
+    payment = pay_for(order)
+    payram.sandbox.pay(payment.reference)
+    Payment.objects.update(next_check_at=timezone.now() - timedelta(seconds=1))
+    body = {"reference_id": payment.reference, "status": "FILLED"}
+
+    def webhook():
+        headers = {"API-Key": payram.sandbox.api_key} if hasattr(payram.sandbox, "api_key") else {}
+        return Client(headers=headers).post("/payram/webhook/", body, content_type="application/json").status_code
+
+    def status():
+        return Client().get(f"/payram/payments/{payment.token}/").status_code
+
+    def polling():
+        return [asked.error for asked in resync.run(threads=2)]
+
+    results = in_threads(*[webhook] * 3, *[status] * 2, polling, lambda: lifecycle.refresh(Payment.objects.get()))
+    assert not [result for result in results if isinstance(result, Exception)]
+    order.refresh_from_db()
+    assert (order.status, order.times_paid) == ("paid", 1)
+    assert Payment.objects.get().review == ""
+
+
+def test_two_payments_of_one_order_paid_in_one_instant_are_one_payment_and_one_duplicate(order):
+    """F23."""
+    for _ in range(5):
+        Payment.objects.all().delete()
+        Order.objects.update(times_paid=0)
+        both = PaymentFactory.create_batch(2, order_type=content_type(order), order_id=str(order.pk))
+        in_threads(*[lambda payment=payment: record(payment, FILLED, source=Source.WEBHOOK) for payment in both])
+        order.refresh_from_db()
+        assert order.times_paid == 1
+        assert sorted(Payment.objects.values_list("review", flat=True)) == ["", Review.DUPLICATE]
+        assert Payment.objects.paid().count() == 2
+
+
+def test_top_ups_at_once_pay_their_parent_once(order):
+    parent = PaymentFactory(order_type=content_type(order), order_id=str(order.pk), partly_paid=True)
+    halves = PaymentFactory.create_batch(
+        2, parent=parent, order_type=content_type(order), order_id=str(order.pk), amount_usd=Decimal(15)
+    )
+    half = Report(word="FILLED", state=State.FILLED, filled_usd=Decimal(15))
+    in_threads(*[lambda payment=payment: record(payment, half, source=Source.WEBHOOK) for payment in halves])
+    order.refresh_from_db()
+    assert order.times_paid == 1
+    parent.refresh_from_db()
+    assert parent.topped_up_usd == 30
+
+
+def test_workers_telling_receivers_at_once_tell_them_once(order):
+    payment = PaymentFactory(paid=True, pending="payment_paid", order_type=content_type(order), order_id=str(order.pk))
+    in_threads(*[lambda: lifecycle.announce(payment)] * 4)
+    order.refresh_from_db()
+    assert order.times_paid == 1
+
+
+def test_workers_never_claim_a_payment_twice():
+    PaymentFactory.create_batch(60, next_check_at=timezone.now() - timedelta(seconds=1))
+
+    def work():
+        claimed = []
+        while batch := resync.claim(5):
+            claimed += [payment.pk for payment in batch]
+        return claimed
+
+    claimed = [pk for found in in_threads(*[work] * 4) for pk in found]
+    assert len(claimed) == len(set(claimed)) == 60
+
+
+def test_a_claim_skips_what_another_worker_is_claiming():
+    from django.db import transaction
+
+    PaymentFactory.create_batch(2, next_check_at=timezone.now() - timedelta(seconds=1))
+    with transaction.atomic():
+        mine = list(Payment.objects.select_for_update().due(timezone.now())[:1])
+        theirs = in_threads(lambda: resync.claim(5))[0]
+    assert {payment.pk for payment in theirs} == set(Payment.objects.values_list("pk", flat=True)) - {mine[0].pk}
