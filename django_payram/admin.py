@@ -158,7 +158,10 @@ class PaymentAdmin(ReadOnlyAdmin):
     # Searching
 
     def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Payment], search_term: str
+        self,
+        request: HttpRequest,  # noqa: ARG002 - Django's signature
+        queryset: QuerySet[Payment],
+        search_term: str,
     ) -> tuple[QuerySet[Payment], bool]:
         """Find whole values only: each is answered by an index, whatever the number of payments."""
         term = search_term.strip()

@@ -7,15 +7,16 @@ raises ImproperlyConfigured with the same words.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
+from django_payram.options import OPTIONS
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
 SETTING = "PAYRAM"
 DEFAULT_PROJECT = "default"
@@ -114,111 +115,6 @@ def _declared_or_none() -> Mapping[str, Mapping[str, object]]:
         return _declared()
     except ImproperlyConfigured:
         return {}
-
-
-# Each reader takes the value as written and returns it as used, or raises ValueError with what is allowed.
-
-
-def _base_url(value: object) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise ValueError("must be the address of your PayRam server, such as https://pay.example.com")
-    try:
-        parts = urlsplit(value)
-        _ = parts.port
-    except ValueError as exc:
-        raise ValueError("is not a web address") from exc
-    # The scheme in lower case only, as _plain_http and the checks look for it.
-    if not value.startswith(("https://", "http://")) or not parts.hostname or value != value.strip():
-        raise ValueError("must start with https:// and name a host")
-    if parts.username is not None or "?" in value or "#" in value:
-        raise ValueError("must not hold a user name, a query or a fragment")
-    if parts.path.rstrip("/").endswith("/api/v1"):
-        raise ValueError("must not end with /api/v1, which is added to it")
-    return value.rstrip("/")
-
-
-def _keys(value: object) -> tuple[str, ...]:
-    given = (value,) if isinstance(value, str) else value
-    if not isinstance(given, list | tuple):
-        raise ValueError("must be a string, or a list of strings during a rotation")  # noqa: TRY004
-    for key in given:
-        if not isinstance(key, str) or not key.strip():
-            raise ValueError("holds a blank key, which would match nothing")
-        if not key.isascii() or not key.isprintable() or key != key.strip():
-            raise ValueError("holds a key with white space around it or characters that no key has")
-    return tuple(given)
-
-
-def _api_keys(value: object) -> tuple[str, ...]:
-    keys = _keys(value if value is not None else "")
-    if not keys:
-        raise ValueError("is an empty list, so PayRam cannot be asked")
-    return keys
-
-
-def _flag(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError("must be True or False")  # noqa: TRY004
-    return value
-
-
-def _seconds(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 600:
-        raise ValueError("must be a number of seconds above 0 and up to 600")
-    return value
-
-
-def _timeout(value: object) -> tuple[float, float]:
-    if not isinstance(value, list | tuple) or len(value) != 2:
-        raise ValueError("must be a pair of seconds: connect, read")
-    return _seconds(value[0]), _seconds(value[1])
-
-
-def _percent(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 100:
-        raise ValueError("must be a number from 0 to 100")
-    return value
-
-
-def _hosts(value: object) -> tuple[str, ...]:
-    if not isinstance(value, list | tuple):
-        raise ValueError("must be a list of host names")  # noqa: TRY004
-    for host in value:
-        if not isinstance(host, str) or not host or "/" in host or ":" in host:
-            raise ValueError("must hold host names only, without scheme, port and path")
-    return tuple(host.lower() for host in value)
-
-
-def _prefix(value: object) -> str:
-    if not isinstance(value, str) or len(value) > 32 or not value.isprintable():
-        raise ValueError("must be a string of up to 32 printable characters")
-    return value
-
-
-class Option(NamedTuple):
-    """One option: its default as one would write it, how it is read, and which check reports it."""
-
-    default: object
-    read: Callable[[object], object]
-    check: str
-
-
-OPTIONS: Mapping[str, Option] = MappingProxyType(
-    {
-        "BASE_URL": Option(None, _base_url, "E003"),
-        "API_KEY": Option(None, _api_keys, "E004"),
-        "WEBHOOK_KEYS": Option([], _keys, "E004"),
-        "CONFIRM_WEBHOOKS": Option(True, _flag, "E005"),
-        "REQUIRE_SIGNATURE": Option(False, _flag, "E005"),
-        "TIMEOUT": Option((5, 15), _timeout, "E005"),
-        "DEADLINE": Option(30, _seconds, "E005"),
-        "CHECKOUT_HOSTS": Option([], _hosts, "E005"),
-        "SHORTFALL_PERCENT": Option(3, _percent, "E005"),
-        "ENABLED": Option(True, _flag, "E005"),
-        "ALLOW_HTTP": Option(False, _flag, "E005"),
-        "CUSTOMER_ID_PREFIX": Option("", _prefix, "E005"),
-    }
-)
 
 
 def _read(options: Mapping[str, object], name: str) -> object:

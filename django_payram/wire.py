@@ -101,7 +101,7 @@ class Report:
 
     @property
     def confirming(self) -> bool:
-        """Whether money is on the chain and still short of confirmations. Counts of 0 of 0 mean that none is awaited."""
+        """Whether money is on the chain and short of confirmations. Counts of 0 of 0 mean that none is awaited."""
         return self.on_chain and (self.confirmations or 0) < (self.confirmations_required or 0)
 
 

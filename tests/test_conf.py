@@ -203,7 +203,7 @@ def test_a_project_is_a_dict_of_options(settings, options):
 
 
 def test_an_unknown_option_is_answered_with_the_known_ones(declare):
-    declare(API_KEYS=[KEY], **{"api_key": KEY})
+    declare(API_KEYS=[KEY], api_key=KEY)
     one, other = conf.problems()
     assert one.message == "PAYRAM['default'] has the unknown option 'API_KEYS'."
     assert other.message == "PAYRAM['default'] has the unknown option 'api_key'."
@@ -235,7 +235,10 @@ FLAGS = ("CONFIRM_WEBHOOKS", "REQUIRE_SIGNATURE", "ENABLED", "ALLOW_HTTP")
 
 WRONG = [
     *[("BASE_URL", value, "E003", NO_ADDRESS) for value in (None, "", "  ", 5, b"https://pay.example.com")],
-    *[("BASE_URL", value, "E003", "is not a web address") for value in ("https://[pay", "https://pay:99999", URL + ":x")],
+    *[
+        ("BASE_URL", value, "E003", "is not a web address")
+        for value in ("https://[pay", "https://pay:99999", URL + ":x")
+    ],
     *[
         ("BASE_URL", value, "E003", NO_HOST)
         for value in ("pay.example.com", "ftp://pay.example.com", "https://", "https:pay", f" {URL}", f"{URL} ", "/x")
@@ -253,7 +256,10 @@ WRONG = [
     *[("API_KEY", value, "E004", BLANK) for value in (None, "", " ", [""], [KEY, "\t"], [None], [5])],
     ("API_KEY", [], "E004", "is an empty list, so PayRam cannot be asked"),
     *[("API_KEY", value, "E004", NO_KEYS) for value in (5, {KEY}, {"a": KEY}, KEY.encode())],
-    *[("API_KEY", value, "E004", NO_KEY) for value in (f" {KEY}", f"{KEY}\n", "schl\xfcssel", "a\x00b", [KEY, "a\x7f"])],
+    *[
+        ("API_KEY", value, "E004", NO_KEY)
+        for value in (f" {KEY}", f"{KEY}\n", "schl\xfcssel", "a\x00b", [KEY, "a\x7f"])
+    ],
     *[("WEBHOOK_KEYS", value, "E004", BLANK) for value in ("", [" "])],
     *[("WEBHOOK_KEYS", value, "E004", NO_KEYS) for value in (None, 5)],
     ("WEBHOOK_KEYS", [f"{KEY} "], "E004", NO_KEY),

@@ -20,6 +20,7 @@ LEVELS = {
     "strict_json": 0,
     "transport": 0,
     "wire": 1,
+    "options": 0,
     "conf": 1,
     "models": 1,
     "authentication": 2,
@@ -45,7 +46,7 @@ LEVELS = {
 }
 
 # Inside the gate the street is one-way as well.
-LIFECYCLE = ["ratchet", "announcing", "entry", "gate", "asking", "hearing", "opening", "__init__"]
+LIFECYCLE = ["ratchet", "announcing", "entry", "gate", "asking", "adopting", "hearing", "wish", "opening", "__init__"]
 
 
 def modules(folder=PACKAGE):

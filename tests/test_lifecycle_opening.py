@@ -122,7 +122,7 @@ def test_a_wrong_amount_raises_before_anything_is_written(payram, order, amount)
 
 @pytest.mark.parametrize("amount", [1.5, True, None, [1], b"1"])
 def test_an_amount_of_another_type_raises(order, amount):
-    with pytest.raises((TypeError, ValueError), match="amount"):
+    with pytest.raises(ValueError, match="amount"):
         open_payment(order, amount=amount, email="buyer@example.org")
     assert not Payment.objects.exists()
 

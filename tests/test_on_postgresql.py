@@ -15,7 +15,7 @@ ROOT = Path(__file__).parent.parent
 
 @pytest.fixture
 def postgresql(monkeypatch):
-    """Start a server in a folder of its own; PostgreSQL's user must be able to reach it, pytest's folders are closed."""
+    """Start a server in a folder of its own; PostgreSQL's user cannot reach pytest's."""
     with tempfile.TemporaryDirectory(prefix="payram-", ignore_cleanup_errors=True) as folder:
         runtime = Path(folder, "runtime")
         runtime.mkdir(mode=0o700)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import FrozenInstanceError, fields
 from decimal import Decimal
 
@@ -140,9 +141,7 @@ WEBHOOK = {
         filled_amount="29.99",
         filled_usd="29.99",
     ),
-    "webhook/v8-signed": report(
-        "FILLED", State.FILLED, **V8, filled_amount="49.99", filled_usd="49.99", on_chain=True
-    ),
+    "webhook/v8-signed": report("FILLED", State.FILLED, **V8, filled_amount="49.99", filled_usd="49.99", on_chain=True),
 }
 
 CREATED = {
@@ -404,9 +403,7 @@ def test_an_event_is_known_by_either_spelling(given):
 
 
 def test_an_event_with_a_reference_is_about_a_payment():
-    assert webhook(event_type="payment.x", status="OPEN") == Report(
-        reference=REFERENCE, word="OPEN", state=State.OPEN
-    )
+    assert webhook(event_type="payment.x", status="OPEN") == Report(reference=REFERENCE, word="OPEN", state=State.OPEN)
 
 
 def test_the_name_of_an_event_is_cut_at_100_characters():
@@ -792,10 +789,8 @@ def test_bytes_are_read_or_are_a_data_error(content):
 @settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(NAMES), st.text()))
 def test_a_query_is_read_or_is_a_data_error(query):
-    try:
+    with suppress(PayramDataError):
         wire.read_query(query)
-    except PayramDataError:
-        pass
 
 
 MONEY = st.decimals(min_value=0, max_value=10**6, places=2)
@@ -929,15 +924,13 @@ VINTAGES = {
 
 
 @pytest.mark.parametrize("vintage", VINTAGES)
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(payment=PAYMENTS)
 def test_one_payment_reads_the_same_in_every_vintage(vintage, payment):
     read, spelled, besides = VINTAGES[vintage]
     written = {spelling: write(payment[name]) for spelling, (name, write) in spelled.items()}
     said = {name: payment[name] for name, _write in spelled.values()}
-    expected = Report(
-        **said, state=wire.STATES[payment["word"]], on_chain="confirmations_required" in said
-    )
+    expected = Report(**said, state=wire.STATES[payment["word"]], on_chain="confirmations_required" in said)
     assert read(body(**besides, **written)) == expected
 
 

@@ -5,12 +5,14 @@ signal.
     refresh        ask PayRam about one payment and record the answer
     freshen        the same for a page that a customer looks at: throttled, and never for long
     hear           a webhook said something: confirm it, then record it
+    adopt          take in a payment that was made in PayRam's own dashboard
     record         the gate itself: lock, decide whether it is news, save, log, announce
     announce       tell receivers what they have not been told yet
 """
 
 from __future__ import annotations
 
+from django_payram.lifecycle.adopting import adopt
 from django_payram.lifecycle.asking import freshen, refresh
 from django_payram.lifecycle.entry import next_check
 from django_payram.lifecycle.gate import (
@@ -28,6 +30,7 @@ __all__ = [
     "Heard",
     "Recorded",
     "accept",
+    "adopt",
     "announce",
     "announce_again",
     "freshen",

@@ -195,9 +195,17 @@ class Entry:
     def _count_top_ups(self) -> None:
         total = sum((top_up.received_usd for top_up in self._top_ups()), start=self.root.topped_up_usd * 0)
         if total > self.root.topped_up_usd:
+            self._flag_surprising_top_up()
             self.news = True
             self._set(self.root, topped_up_usd=total, updated_at=self.now)
             self.due.add("payment_updated")
+
+    def _flag_surprising_top_up(self) -> None:
+        """Money under a new reference for a payment that is paid, or whose link was closed, surprises the shop."""
+        if self.root.is_paid:
+            self._flag(self.root, Review.DUPLICATE)
+        elif ratchet.was_canceled(self.root):
+            self._flag(self.root, Review.LATE)
 
     def _is_wrong(self, report: Report) -> bool:
         """Return whether the amount holds the payment back: PayRam asked for another one, or too little has come."""
@@ -268,7 +276,11 @@ class Entry:
                 setattr(payment, name, value)
                 self._changed[payment.pk].add(name)
 
-    def _flag(self, payment: Payment, reason: Review) -> None:
+    def flag(self, reason: Review, *, note: str) -> None:
+        """Raise a reason for review of the root, in words of its own."""
+        self._flag(self.root, reason, note=note)
+
+    def _flag(self, payment: Payment, reason: Review, note: str = "") -> None:
         """Raise a reason for review, once. A weaker reason never hides a weightier one."""
         raised = payment.raised.split()
         if reason in raised:
@@ -277,7 +289,7 @@ class Entry:
         if standing != payment.review and payment is self.root:
             self.due.add("payment_needs_review")
         self._set(payment, raised=" ".join([*raised, reason]), review=standing)
-        self._log(Outcome.REVIEW, payment=payment, note=str(reason.label))
+        self._log(Outcome.REVIEW, payment=payment, note=note or str(reason.label))
 
     def _reschedule(self, payment: Payment) -> None:
         self._set(payment, next_check_at=next_check(payment, now=self.now))

@@ -9,6 +9,7 @@ from django.db import transaction
 
 from django_payram.lifecycle.entry import Entry
 from django_payram.models import Outcome, Payment, Source, database
+from django_payram.states import Review
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -33,17 +34,18 @@ def record(
     asked_at: datetime | None = None,
     url: str = "",
     payload: str = "",
+    actor: str = "",
 ) -> Recorded:
     """Record what PayRam says of ``payment`` and tell the receivers, in one transaction.
 
     ``asked_at`` is when PayRam was asked, None for a payload that is trusted without asking. ``url`` is the payment
-    page, known only from the create call. ``payload`` is kept on the timeline.
+    page, known only from the create call. ``payload`` and ``actor`` (a user name) are kept on the timeline.
 
     A receiver that raises does not raise here: the state commits, ``announced`` is False, and the next occasion tries
     again. Raises Payment.DoesNotExist when the row is gone, and Django's database errors.
     """
     with transaction.atomic(using=database()):
-        entry = Entry(payment, source=source, payload=payload)
+        entry = Entry(payment, source=source, payload=payload, actor=actor)
         entry.hear(report, asked_at=asked_at, url=url)
         return _finish(entry)
 
@@ -54,6 +56,14 @@ def failed(payment: Payment, *, outcome: Outcome, error: str, reference: str | N
         entry = Entry(payment, source=Source.CHECKOUT)
         entry.fail(outcome, error=error, reference=reference)
         return _finish(entry).payment
+
+
+def doubt(payment: Payment, *, note: str) -> Recorded:
+    """Let a person look at a payment to which money may belong that PayRam could not place."""
+    with transaction.atomic(using=database()):
+        entry = Entry(payment, source=Source.WEBHOOK)
+        entry.flag(Review.PARTIAL, note=note)
+        return _finish(entry)
 
 
 def announce(payment: Payment, *, source: Source = Source.RESYNC) -> Recorded:

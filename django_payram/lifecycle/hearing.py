@@ -12,6 +12,7 @@ from django.utils import timezone
 from django_payram import conf
 from django_payram.exceptions import PayramError
 from django_payram.lifecycle import ratchet
+from django_payram.lifecycle.adopting import take_in
 from django_payram.lifecycle.asking import ask_and_record
 from django_payram.lifecycle.gate import Recorded, announce, record
 from django_payram.models import Outcome, Payment, PaymentEvent, Source, database
@@ -82,6 +83,9 @@ def _hear_unknown(report: Report, *, project: Project, payload: str) -> Heard:
     payment = _named_by_invoice(report, project)
     if payment is not None:
         return _result(_confirm(payment, report, project=project, payload=payload))
+    recorded = take_in(report, project=project.name, payload=payload)
+    if recorded is not None:
+        return _result(recorded)
     _keep(report, project=project, payload=payload)
     # The create call may have saved its reference in this very moment, before it could see the event.
     if _payments(project).filter(reference=report.reference).exists():
@@ -117,14 +121,6 @@ def keep_unreadable(*, project: Project, payload: str, error: str) -> None:
     events = PaymentEvent.objects.using(database())
     if not events.filter(**facts).exists():
         events.create(**facts, source=Source.WEBHOOK, error=error)
-
-
-def match(payment: Payment) -> bool:
-    """Give ``payment`` the webhooks that came before its reference was known. Return whether there were any."""
-    events = PaymentEvent.objects.using(database()).filter(
-        payment=None, project=payment.project, reference=payment.reference
-    )
-    return events.update(payment=payment) > 0
 
 
 def _result(recorded: Recorded) -> Heard:

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import time
-import uuid
-from dataclasses import dataclass, field
 from datetime import timedelta
-from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
-from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
@@ -26,19 +20,20 @@ from django_payram.exceptions import (
     PayramUnavailable,
 )
 from django_payram.lifecycle import gate
+from django_payram.lifecycle.adopting import match
 from django_payram.lifecycle.asking import ask_and_record
-from django_payram.lifecycle.hearing import match
-from django_payram.models import CRASHED_AFTER, Outcome, Payment, Source, content_type, database, slot
+from django_payram.lifecycle.wish import Wish, read_wish
+from django_payram.models import CRASHED_AFTER, Outcome, Payment, Source, database, slot
 from django_payram.states import FULLY_FILLED, Review, State
 from django_payram.wire import Report
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from decimal import Decimal
 
     from django.db.models import Model
 
     from django_payram.client import Client
-    from django_payram.conf import Project
 
 WAIT_SECONDS = 10.0
 """How long a second click waits for the first one's link."""
@@ -46,9 +41,6 @@ POLL_SECONDS = 0.1
 
 LINKS_PER_HOUR = 10
 """New payments one order may have in an hour: every one takes a deposit address and an entry in PayRam."""
-
-LARGEST_DIGITS = 13
-"""Digits before the point: a JSON number carries 15 digits exactly, two of them are cents."""
 
 
 def open_payment(
@@ -70,122 +62,19 @@ def open_payment(
     An order has one live link: a second call with the same amount and project returns the open payment, another amount
     opens a new payment and leaves the old one watched.
 
-    Raises ValueError or TypeError for wrong arguments before anything is written, ImproperlyConfigured for a wrong
+    Raises ValueError for wrong arguments before anything is written, ImproperlyConfigured for a wrong
     setting, PayramAlreadyPaid, PayramDisabled, PayramRefused (also for more than ten links an hour), PayramUnavailable
     and PayramDataError.
     """
-    wish = _Wish(
-        project=conf.project(project),
-        order=_order(order),
-        amount_usd=_amount(amount),
-        email=_email(email),
-        customer_id=_customer_id(customer_id),
-        metadata=_metadata(metadata),
-    )
+    wish = read_wish(order, amount=amount, email=email, customer_id=customer_id, project=project, metadata=metadata)
     payment, ours = _claim(wish)
     return _create(payment, client or client_for(wish.project)) if ours else payment
-
-
-@dataclass(frozen=True)
-class _Wish:
-    """What open_payment was asked for, checked."""
-
-    project: Project
-    order: Model | None
-    amount_usd: Decimal
-    email: str
-    customer_id: str | None
-    metadata: Mapping[str, Any] = field(default_factory=dict)
-
-    def row(self) -> Payment:
-        """Return the unsaved payment."""
-        token = uuid.uuid4()
-        place = {}
-        if self.order is not None:
-            place = {
-                "order_type": content_type(self.order),
-                "order_id": str(self.order.pk),
-                "live_slot": slot(self.order),
-            }
-        return Payment(
-            token=token,
-            project=self.project.name,
-            customer_id=self.customer_id or self._default_customer_id(token),
-            customer_email=self.email,
-            amount_usd=self.amount_usd,
-            metadata=dict(self.metadata),
-            **place,
-        )
-
-    def _default_customer_id(self, token: uuid.UUID) -> str:
-        prefix = self.project.customer_id_prefix
-        if self.order is None:
-            return f"{prefix}payment-{token}"
-        return f"{prefix}{content_type(self.order).app_label}.{content_type(self.order).model}-{self.order.pk}"
-
-    def is_met_by(self, payment: Payment) -> bool:
-        """Return whether ``payment``'s link is the one asked for."""
-        return payment.project == self.project.name and payment.amount_usd == self.amount_usd
-
-
-# Wrong arguments
-
-
-def _order(order: Model | None) -> Model | None:
-    if order is not None and (order.pk is None or order._state.adding):  # noqa: SLF001 - Django's documented way to tell
-        raise ValueError("The order must be saved before a payment is opened for it.")
-    return order
-
-
-def _amount(amount: Decimal | int | str) -> Decimal:
-    if isinstance(amount, bool) or not isinstance(amount, Decimal | int | str):
-        raise TypeError(f"amount must be a Decimal, an int or a str, not {type(amount).__name__}.")
-    try:
-        dollars = Decimal(amount)
-    except InvalidOperation as exc:
-        raise ValueError(f"amount is not a number: {amount!r}.") from exc
-    if not dollars.is_finite() or dollars <= 0:
-        raise ValueError(f"amount must be more than zero US dollars, not {amount}.")
-    if dollars.adjusted() >= LARGEST_DIGITS:
-        raise ValueError(f"amount must have at most {LARGEST_DIGITS} digits before the point.")
-    cents = dollars.quantize(Decimal("0.01"))
-    if cents != dollars:
-        raise ValueError(f"amount must have at most two places, US dollars and cents, not {amount}.")
-    return cents
-
-
-def _email(email: str) -> str:
-    try:
-        validate_email(email)
-    except ValidationError as exc:
-        raise ValueError("email must be the customer's e-mail address: PayRam requires one.") from exc
-    if len(email) > 254:
-        raise ValueError("email must have at most 254 characters.")
-    return email
-
-
-def _customer_id(customer_id: str | None) -> str | None:
-    if customer_id is None:
-        return None
-    if not customer_id.strip() or not customer_id.isprintable():
-        raise ValueError("customer_id must be a string of printable characters.")
-    if len(customer_id) > 255:
-        raise ValueError("customer_id must have at most 255 characters.")
-    return customer_id
-
-
-def _metadata(metadata: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    try:
-        json.dumps(dict(metadata or {}), allow_nan=False)
-    except (TypeError, ValueError) as exc:
-        raise ValueError(f"metadata must be a dict that JSON can hold: {exc}.") from exc
-    return metadata or {}
 
 
 # One live link per order
 
 
-def _claim(wish: _Wish) -> tuple[Payment, bool]:
+def _claim(wish: Wish) -> tuple[Payment, bool]:
     """Return the payment to use, and whether it is ours to create at PayRam.
 
     The unique column ``live_slot`` decides between two calls at once: the loser waits for the winner's link.
@@ -203,7 +92,7 @@ def _claim(wish: _Wish) -> tuple[Payment, bool]:
             return payment, True
 
 
-def _refuse_if_paid(wish: _Wish) -> None:
+def _refuse_if_paid(wish: Wish) -> None:
     if wish.order is None:
         return
     attempts = Payment.objects.using(database()).for_order(wish.order).filter(parent=None)
@@ -212,7 +101,7 @@ def _refuse_if_paid(wish: _Wish) -> None:
         raise PayramAlreadyPaid("The order has been paid already, or its payment is under review.", payment=payment)
 
 
-def _live(wish: _Wish) -> Payment | None:
+def _live(wish: Wish) -> Payment | None:
     if wish.order is None:
         return None
     return Payment.objects.using(database()).filter(live_slot=slot(wish.order)).first()
@@ -234,7 +123,7 @@ def _wait(payment: Payment, until: float) -> Payment:
     raise PayramUnavailable("The payment link that was being made for this order did not come. Try again.")
 
 
-def _insert(wish: _Wish, *, instead_of: Payment | None) -> Payment | None:
+def _insert(wish: Wish, *, instead_of: Payment | None) -> Payment | None:
     """Save a new payment in the order's live slot; None when another call was faster."""
     if not wish.project.enabled:
         raise PayramDisabled(f"PayRam project {wish.project.name!r} takes no new payments at the moment.")
@@ -253,7 +142,7 @@ def _insert(wish: _Wish, *, instead_of: Payment | None) -> Payment | None:
     return payment
 
 
-def _refuse_too_many(wish: _Wish) -> None:
+def _refuse_too_many(wish: Wish) -> None:
     if wish.order is None:
         return
     since = timezone.now() - timedelta(hours=1)

@@ -1,0 +1,138 @@
+"""What a shop asks for when it opens a payment: wrong arguments are refused before anything is written."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Any
+
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+
+from django_payram import conf
+from django_payram.models import Payment, content_type, slot
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from django.db.models import Model
+
+    from django_payram.conf import Project
+
+LARGEST_DIGITS = 13
+"""Digits before the point: a JSON number carries 15 digits exactly, two of them are cents."""
+
+
+def read_wish(
+    order: Model | None,
+    *,
+    amount: Decimal | int | str,
+    email: str,
+    customer_id: str | None,
+    project: str,
+    metadata: Mapping[str, Any] | None,
+) -> Wish:
+    """Check the arguments of open_payment. Raises ValueError or ImproperlyConfigured."""
+    return Wish(
+        project=conf.project(project),
+        order=_order(order),
+        amount_usd=_amount(amount),
+        email=_email(email),
+        customer_id=_customer_id(customer_id),
+        metadata=_metadata(metadata),
+    )
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What open_payment was asked for, checked."""
+
+    project: Project
+    order: Model | None
+    amount_usd: Decimal
+    email: str
+    customer_id: str | None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    def row(self) -> Payment:
+        """Return the unsaved payment."""
+        token = uuid.uuid4()
+        place = {}
+        if self.order is not None:
+            place = {
+                "order_type": content_type(self.order),
+                "order_id": str(self.order.pk),
+                "live_slot": slot(self.order),
+            }
+        return Payment(
+            token=token,
+            project=self.project.name,
+            customer_id=self.customer_id or self._default_customer_id(token),
+            customer_email=self.email,
+            amount_usd=self.amount_usd,
+            metadata=dict(self.metadata),
+            **place,
+        )
+
+    def _default_customer_id(self, token: uuid.UUID) -> str:
+        prefix = self.project.customer_id_prefix
+        if self.order is None:
+            return f"{prefix}payment-{token}"
+        return f"{prefix}{content_type(self.order).app_label}.{content_type(self.order).model}-{self.order.pk}"
+
+    def is_met_by(self, payment: Payment) -> bool:
+        """Return whether ``payment``'s link is the one asked for."""
+        return payment.project == self.project.name and payment.amount_usd == self.amount_usd
+
+
+def _order(order: Model | None) -> Model | None:
+    if order is not None and (order.pk is None or order._state.adding):  # noqa: SLF001 - Django's documented way to tell
+        raise ValueError("The order must be saved before a payment is opened for it.")
+    return order
+
+
+def _amount(amount: Decimal | int | str) -> Decimal:
+    if isinstance(amount, bool) or not isinstance(amount, Decimal | int | str):
+        raise ValueError(f"amount must be a Decimal, an int or a str, not {type(amount).__name__}.")  # noqa: TRY004
+    try:
+        dollars = Decimal(amount)
+    except InvalidOperation as exc:
+        raise ValueError(f"amount is not a number: {amount!r}.") from exc
+    if not dollars.is_finite() or dollars <= 0:
+        raise ValueError(f"amount must be more than zero US dollars, not {amount}.")
+    if dollars.adjusted() >= LARGEST_DIGITS:
+        raise ValueError(f"amount must have at most {LARGEST_DIGITS} digits before the point.")
+    cents = dollars.quantize(Decimal("0.01"))
+    if cents != dollars:
+        raise ValueError(f"amount must have at most two places, US dollars and cents, not {amount}.")
+    return cents
+
+
+def _email(email: str) -> str:
+    try:
+        validate_email(email)
+    except ValidationError as exc:
+        raise ValueError("email must be the customer's e-mail address: PayRam requires one.") from exc
+    if len(email) > 254:
+        raise ValueError("email must have at most 254 characters.")
+    return email
+
+
+def _customer_id(customer_id: str | None) -> str | None:
+    if customer_id is None:
+        return None
+    if not customer_id.strip() or not customer_id.isprintable():
+        raise ValueError("customer_id must be a string of printable characters.")
+    if len(customer_id) > 255:
+        raise ValueError("customer_id must have at most 255 characters.")
+    return customer_id
+
+
+def _metadata(metadata: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    try:
+        json.dumps(dict(metadata or {}), allow_nan=False)
+    except (TypeError, ValueError) as exc:
+        raise ValueError(f"metadata must be a dict that JSON can hold: {exc}.") from exc
+    return metadata or {}

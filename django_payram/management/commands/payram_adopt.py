@@ -1,0 +1,52 @@
+"""Take in a payment that was made in PayRam's own dashboard."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.apps import apps
+from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.core.management.base import BaseCommand, CommandError
+
+from django_payram import conf, lifecycle
+from django_payram.exceptions import PayramError
+
+if TYPE_CHECKING:
+    from django.core.management.base import CommandParser
+    from django.db.models import Model
+
+
+class Command(BaseCommand):
+    """payram_adopt: from then on the payment is watched and announced like any other."""
+
+    help = "Adopts a payment made in PayRam's own dashboard. Exit codes: 0 adopted, 1 not possible, 2 bad arguments."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Say which payment, and for which order."""
+        parser.add_argument("reference", help="PayRam's reference of the payment")
+        parser.add_argument("--project", default=conf.DEFAULT_PROJECT, help="PayRam project (default: %(default)s)")
+        parser.add_argument("--order", metavar="APP.MODEL:KEY", help="the order it pays, such as shop.order:42")
+
+    def handle(self, **options: Any) -> None:
+        """Adopt it and tell its state."""
+        order = None if options["order"] is None else _order(options["order"])
+        try:
+            payment = lifecycle.adopt(options["reference"], project=options["project"], order=order)
+        except (PayramError, ImproperlyConfigured, ValueError) as exc:
+            raise CommandError(str(exc)) from exc
+        self.stdout.write(f"{payment}: {payment.state}, {payment.amount_usd} USD")
+
+
+def _order(text: str) -> Model:
+    label, _colon, key = text.partition(":")
+    try:
+        model = apps.get_model(label)
+    except (LookupError, ValueError) as exc:
+        raise CommandError(f"--order must be APP.MODEL:KEY, such as shop.order:42. {exc}", returncode=2) from exc
+    try:
+        order: Model | None = model._default_manager.filter(pk=key).first()  # noqa: SLF001 - Django's documented name
+    except (ValueError, ValidationError) as exc:
+        raise CommandError(f"{key!r} is no key of {label}.", returncode=2) from exc
+    if order is None:
+        raise CommandError(f"There is no {label} with the key {key!r}.")
+    return order

@@ -1,0 +1,38 @@
+"""Money in templates."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from django.template import Context, Template
+from django.utils import translation
+
+TEMPLATE = Template("{% load payram %}{{ amount|usd }}")
+
+
+def shown(amount):
+    return TEMPLATE.render(Context({"amount": amount}))
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [
+        (Decimal("49.99"), "49.99 USD"),
+        (Decimal(5), "5.00 USD"),
+        (5, "5.00 USD"),
+        (Decimal(0), "0.00 USD"),
+        (Decimal("49.98999999"), "49.98 USD"),
+        (Decimal("0.00999"), "0.00 USD"),
+        (Decimal("12345.60000000"), "12345.60 USD"),
+        (None, ""),
+    ],
+)
+def test_dollars_have_two_places_and_are_never_more_than_there_are(amount, text):
+    assert shown(amount) == text
+
+
+def test_dollars_stand_in_the_readers_format(settings):
+    settings.USE_THOUSAND_SEPARATOR = True
+    with translation.override("de"):
+        assert shown(Decimal("12345.6")) == "12.345,60 USD"
