@@ -1,6 +1,7 @@
 """Bytes to PayRam and back: the two calls we make, and what each failure means.
 
-Documented in PayRam's API reference: ``POST /api/v1/payment`` and ``GET /api/v1/payment/reference/{reference}``.
+Documented in PayRam's API reference: ``POST /api/v1/payment`` and ``GET /api/v1/payment/reference/{reference}``, in snake_case
+``GET /api/v1/payment/ref/{reference}``.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from django_payram.conf import Project
 
 CREATE = "/api/v1/payment"
-STATUS = "/api/v1/payment/reference/{reference}"
+# The second answers in snake_case; some servers know only that one.
+STATUS_ROUTES = ("/api/v1/payment/reference/{reference}", "/api/v1/payment/ref/{reference}")
 
 REFUSALS = frozenset({400, 401, 403, 404, 422})
 """PayRam understood and said no. Every other 4xx (409 busy, 429 too many) may well work later."""
@@ -68,7 +70,7 @@ class Client:
 
         Raises PayramRefused (401 also means an unknown reference), PayramUnavailable and PayramDataError.
         """
-        answer = self._ask("GET", STATUS.format(reference=quote(reference, safe="")))
+        answer = self._ask_by_either_route(reference)
         report = wire.read_status(answer.body)
         if isinstance(report, wire.Failure):
             self._refuse(answer.status, report)
@@ -81,6 +83,16 @@ class Client:
     def close(self) -> None:
         """Close the kept connections."""
         self._transport.close()
+
+    def _ask_by_either_route(self, reference: str) -> Answer:
+        first, second = (route.format(reference=quote(reference, safe="")) for route in STATUS_ROUTES)
+        try:
+            return self._ask("GET", first)
+        except PayramRefused as exc:
+            # The route is not there, or the reference is not: only the other route can tell.
+            if exc.status != 404:
+                raise
+        return self._ask("GET", second)
 
     def _ask(self, method: str, path: str, *, json: object = None) -> Answer:
         headers = {"API-Key": self.project.api_key}

@@ -165,4 +165,4 @@ def test_a_misbehaviour_can_be_for_one_payment_and_a_number_of_times(shop, refer
 def test_an_unknown_kind_is_refused():
     with pytest.raises(ValueError, match="slow_body"):
         Sandbox(api_key=KEY, misbehave=["nonsense"])
-    assert len(KINDS) == 18
+    assert len(KINDS) == 19

@@ -100,6 +100,10 @@ def _on_site(site: str) -> Callable[[Json], Json]:
     return edit
 
 
+def _old_route(request: Request, honest: Response, _pause: Pause) -> Response:
+    return json_response({"message": "Not found"}, status=404) if request.path.startswith(STATUS) else honest
+
+
 def _redirect(request: Request, _honest: Response, _pause: Pause) -> Response:
     where = urlsplit(request.site)
     name = OTHER_NAMES.get(where.hostname or "", "elsewhere.example")
@@ -153,6 +157,7 @@ KINDS = {
     "wrong_reference": Kind(edited(_wrong_reference), where=ON_STATUS, acts=True),
     "wrong_customer": Kind(edited(_wrong_customer), where=ON_STATUS, acts=True),
     "lower_state": Kind(edited(_lower_state), where=ON_STATUS, acts=True),
+    "old_route": Kind(_old_route, where=ON_STATUS, acts=True),
     "foreign_url": Kind(edited(_on_site("https://checkout.elsewhere.example")), where=ON_CREATE, acts=True),
     "localhost_url": Kind(edited(_on_site("http://localhost")), where=ON_CREATE, acts=True),
 }

@@ -1,0 +1,58 @@
+"""The two routes by which PayRam answers about a payment."""
+
+from __future__ import annotations
+
+import pytest
+
+from django_payram import conf
+from django_payram.client import client_for
+from django_payram.exceptions import PayramRefused, PayramUnavailable
+from django_payram.states import State
+from django_payram.testing import running_payram
+
+
+def client_at(payram):
+    return client_for(conf.project())
+
+
+def open_at(payram):
+    created = client_at(payram).create(
+        customer_email="buyer@example.org", customer_id="kim", amount_usd=10, invoice_id="x"
+    )
+    return created.reference
+
+
+
+def test_a_server_without_the_first_route_is_asked_by_the_second(payram):
+    payment = open_at(payram)
+    payram.sandbox.misbehave(None, "old_route")
+    payram.sandbox.pay(payment)
+    report = client_at(payram).fetch(payment)
+    assert report.state == State.FILLED
+    assert [call.path.split("/")[-2] for call in payram.sandbox.calls[-2:]] == ["reference", "ref"]
+
+
+def test_a_reference_unknown_by_both_routes_is_refused_as_by_the_first(payram):
+    with running_payram(vintage="faq") as old:
+        with pytest.raises(PayramRefused) as caught:
+            client_at(old).fetch("nobody")
+        assert caught.value.status == 404
+        assert len(old.sandbox.calls) == 2
+
+
+@pytest.mark.parametrize("kind", ["unauthorized", "broken"])
+def test_the_second_route_is_for_404_only(payram, kind):
+    payment = open_at(payram)
+    payram.sandbox.misbehave(None, kind)
+    before = len(payram.sandbox.calls)
+    with pytest.raises((PayramRefused, PayramUnavailable)):
+        client_at(payram).fetch(payment)
+    assert len(payram.sandbox.calls) == before + 1
+
+
+def test_an_unavailable_second_route_is_unavailable(payram):
+    payment = open_at(payram)
+    payram.sandbox.misbehave(None, "broken")
+    payram.sandbox.misbehave(None, "old_route", times=1)
+    with pytest.raises(PayramUnavailable):
+        client_at(payram).fetch(payment)
