@@ -325,3 +325,8 @@ def test_events_without_a_payment_can_be_looked_at(admin_client):
 
 def test_a_missing_payment_is_survived(admin_client):
     assert admin_client.get(f"{LIST}424242/change/").status_code == 302
+
+
+def test_the_report_on_the_connection_is_a_page(admin_client, payment):
+    assert "/admin/django_payram/payment/doctor/" in text(admin_client.get(LIST))
+    assert "PayRam" in text(admin_client.get(f"{LIST}doctor/"))

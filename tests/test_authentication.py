@@ -177,6 +177,12 @@ def test_the_key_tells_the_project():
         assert authenticate(iter(listed), {"X-Payram-Signature": signature(OTHER_KEY, BODY)}, BODY) is us
 
 
+def test_of_two_projects_that_share_a_key_the_first_is_taken():
+    eu, us = project("eu"), project("us")
+    assert authenticate([eu, us], {"API-Key": KEY}, BODY) is eu
+    assert authenticate([us, eu], {"X-Payram-Signature": SIGNED}, BODY) is us
+
+
 def test_without_a_project_nothing_is_accepted():
     assert refused([], {"X-Payram-Signature": SIGNED}) == WRONG_SIGNATURE
     assert refused([], {"API-Key": KEY}) == NO_SIGNATURE

@@ -68,6 +68,12 @@ def test_a_data_error_carries_the_reference_if_there_was_one():
     assert facts(PayramDataError("said")) == {"reference": None}
 
 
+def test_the_message_may_be_given_by_name():
+    built = [kind(message="said") for kind in (PayramUnavailable, PayramRefused, PayramDataError)]
+    built.append(PayramAlreadyPaid(message="said", payment=None))
+    assert [str(error) for error in built] == ["said"] * 4
+
+
 @pytest.mark.parametrize("kind", [PayramAlreadyPaid, PayramUnavailable, PayramRefused, PayramDataError])
 def test_facts_are_given_by_name(kind):
     with pytest.raises(TypeError, match="positional"):

@@ -134,6 +134,8 @@ def test_nesting_ends_at_a_depth_of_32(left, right):
 def test_brackets_that_close_make_room_again():
     assert loads(b"[" + b",".join([nested(31)] * 20) + b"]")
     assert loads(b"[" + b",".join([b'{"a":{}}'] * 40) + b"]")
+    with pytest.raises(ValueError, match="nested deeper"):
+        loads(b"[" + nested(5) + b"," + nested(5, b'{"a":', b"}").replace(b":}", b":1}") + b"," + nested(32) + b"]")
 
 
 @pytest.mark.parametrize("text", ["[" * 100, '"' + "[" * 100, "\\" + "{" * 100, "[\n" * 100])

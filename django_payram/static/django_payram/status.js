@@ -20,12 +20,21 @@
     // Attributes and the live region's text change in place, so that a screen reader speaks the news.
     for (const name of ["data-tone", "data-phase"]) shown.setAttribute(name, fresh.getAttribute(name));
     shown.toggleAttribute("data-payram-live", fresh.hasAttribute("data-payram-live"));
+    const focused = shown.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
     const told = shown.querySelector("[role=status]");
     const news = fresh.querySelector("[role=status]");
     told.replaceChildren(...news.childNodes);
     news.replaceWith(told);
     shown.replaceChildren(...fresh.childNodes);
     document.title = page.title;
+    if (focused !== null) keepFocus(shown, focused);
+  }
+
+  // Whoever walks by keyboard stays where they were, or comes to the next thing to do.
+  function keepFocus(shown, address) {
+    const links = [...shown.querySelectorAll("a[href]")];
+    const same = links.find((link) => link.getAttribute("href") === address);
+    (same ?? links[0])?.focus({ preventScroll: true });
   }
 
   async function round() {

@@ -1,0 +1,188 @@
+"""Payments in the admin: everything to see, nothing to edit."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.contrib.contenttypes.models import ContentType
+from django.db.models import Q
+from django.urls import NoReverseMatch, path, reverse
+from django.utils.html import format_html
+from django.utils.timesince import timesince
+from django.utils.translation import gettext_lazy as _
+
+from django_payram.admin.decisions import DecisionsAdmin, ReasonForm
+from django_payram.doctor.page import doctor_view
+from django_payram.models import Payment
+from django_payram.templatetags.payram import usd
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+    from django.http import HttpRequest, HttpResponse
+    from django.urls import URLPattern
+
+TIMELINE_LENGTH = 200
+"""The newest events that a payment's page shows; older ones are in the list of events."""
+
+EXACT_SEARCH = ("reference", "customer_id", "order_id", "deposit_address")
+
+
+@admin.register(Payment)
+class PaymentAdmin(DecisionsAdmin):
+    """The list of payments, and one payment with its timeline."""
+
+    list_display = ("label", "state", "amount", "received", "order_link", "customer_email", "review", "age")
+    list_filter = ("state", "review", "project", "created_at")
+    list_per_page = 50
+    ordering = ("-created_at", "-pk")
+    search_help_text = _("A whole reference, token, e-mail, customer id, order id or deposit address.")
+    search_fields = ("reference",)  # shows the search box; get_search_results does the work
+    change_form_template = "admin/django_payram/payment/change_form.html"
+    fieldsets = (
+        (
+            None,
+            {"fields": ("token", "reference", "project", "order_link", "customer_id", "customer_email", "page_link")},
+        ),
+        (
+            _("Money"),
+            {"fields": ("state", "review", "amount", "received", "missing", "coins", "paid_at", "tops_up")},
+        ),
+        (
+            _("On the chain"),
+            {"fields": ("currency", "blockchain", "deposit_address", "transaction_link", "confirmed")},
+        ),
+        (_("Receivers"), {"fields": ("pending", "announce_error")}),
+        (_("Times"), {"fields": ("created_at", "updated_at", "closed_at", "checked_at", "next_check_at")}),
+        (_("Metadata"), {"fields": ("metadata",), "classes": ("collapse",)}),
+    )
+
+    # What is shown
+
+    @admin.display(description=_("payment"), ordering="reference")
+    def label(self, payment: Payment) -> str:
+        """Return the reference, or the token of a payment that has none."""
+        return str(payment)
+
+    @admin.display(description=_("amount"), ordering="amount_usd")
+    def amount(self, payment: Payment) -> str:
+        """Return what was asked for."""
+        return usd(payment.amount_usd)
+
+    @admin.display(description=_("received"), ordering="filled_usd")
+    def received(self, payment: Payment) -> str:
+        """Return what has come, top-ups included."""
+        return usd(payment.received_usd)
+
+    @admin.display(description=_("missing"))
+    def missing(self, payment: Payment) -> str:
+        """Return what is still to come."""
+        return usd(payment.missing_usd)
+
+    @admin.display(description=_("received amount, as PayRam gives it"))
+    def coins(self, payment: Payment) -> str:
+        """Return PayRam's own figure: coin units, or US dollars from servers before July 2026."""
+        return "" if payment.filled_amount is None else f"{payment.filled_amount.normalize():f}"
+
+    @admin.display(description=_("confirmations"))
+    def confirmed(self, payment: Payment) -> str:
+        """Return confirmations seen and required."""
+        if payment.confirmations is None:
+            return ""
+        return f"{payment.confirmations} / {payment.confirmations_required or '?'}"
+
+    @admin.display(description=_("age"), ordering="created_at")
+    def age(self, payment: Payment) -> str:
+        """Return how long ago the payment was opened."""
+        return timesince(payment.created_at, depth=1)
+
+    @admin.display(description=_("order"), ordering="order_id")
+    def order_link(self, payment: Payment) -> str:
+        """Return a link to the order's own admin page; the order itself is not loaded, so that lists stay cheap."""
+        if payment.order_type_id is None:
+            return ""
+        kind = ContentType.objects.get_for_id(payment.order_type_id)
+        text = f"{kind.name} {payment.order_id}"
+        return _link(f"admin:{kind.app_label}_{kind.model}_change", payment.order_id, text)
+
+    @admin.display(description=_("PayRam's page"))
+    def page_link(self, payment: Payment) -> str:
+        """Return a link to the page where the customer pays."""
+        return _outside(payment.url)
+
+    @admin.display(description=_("transaction"))
+    def transaction_link(self, payment: Payment) -> str:
+        """Return a link to the transaction on the chain."""
+        return _outside(payment.explorer_url)
+
+    @admin.display(description=_("tops up"))
+    def tops_up(self, payment: Payment) -> str:
+        """Return a link to the payment that this one tops up."""
+        if payment.parent_id is None:
+            return ""
+        return _link("admin:django_payram_payment_change", payment.parent_id, str(payment.parent))
+
+    # Searching
+
+    def get_search_results(
+        self,
+        request: HttpRequest,  # noqa: ARG002 - Django's signature
+        queryset: QuerySet[Payment],
+        search_term: str,
+    ) -> tuple[QuerySet[Payment], bool]:
+        """Find whole values only: each is answered by an index, whatever the number of payments."""
+        term = search_term.strip()
+        if not term or "\x00" in term:
+            return queryset, False
+        found = Q(customer_email__in=[term, term.lower()])
+        for name in EXACT_SEARCH:
+            found |= Q(**{name: term})
+        if token := _uuid(term):
+            found |= Q(token=token)
+        return queryset.filter(found), False
+
+    # Pages
+
+    change_list_template = "admin/django_payram/payment/change_list.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the report on the connection to PayRam."""
+        doctor = path("doctor/", self.admin_site.admin_view(self.doctor_view), name="django_payram_payment_doctor")
+        return [doctor, *super().get_urls()]
+
+    def doctor_view(self, request: HttpRequest) -> HttpResponse:
+        """Show what ``payram_doctor`` says."""
+        return doctor_view(request, self.admin_site)
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """Add the timeline and the buttons that the user may press."""
+        payment: Payment = context["original"]
+        events = payment.events.order_by("-created_at", "-pk")[:TIMELINE_LENGTH]
+        context |= {
+            "timeline": reversed(events),
+            "may_ask": self.has_ask_permission(request),
+            "may_review": self.has_review_permission(request) and bool(payment.review),
+            "reason_form": ReasonForm(auto_id="%s"),
+        }
+        return super().render_change_form(request, context, *args, **kwargs)
+
+
+def _uuid(text: str) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        return None
+
+
+def _link(view: str, key: object, text: str) -> str:
+    try:
+        return format_html('<a href="{}">{}</a>', reverse(view, args=[key]), text)
+    except NoReverseMatch:
+        return text
+
+
+def _outside(url: str) -> str:
+    return format_html('<a href="{}" rel="noopener noreferrer">{}</a>', url, url) if url else ""

@@ -1,0 +1,96 @@
+"""Whatever strangers send, to the webhook and as PayRam's answer, meets an answer or an error of ours.
+
+More of it: ``pytest tests/test_fuzz.py --hypothesis-profile=deep``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+
+import pytest
+from django.test import Client
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from django_payram import wire
+from django_payram.authentication import signature
+from django_payram.exceptions import PayramDataError
+from django_payram.models import Payment
+from django_payram.testing.factories import PaymentFactory
+
+KEY = "5a6e64626f782d6b65792d7465737473"
+
+relaxed = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
+
+SPELLINGS = sorted({spelling for spellings in wire.SPELLINGS.values() for spelling in spellings})
+WORDS = st.sampled_from([*wire.STATES, "UNDEFINED", "", "paid"])
+NUMBERS = st.one_of(
+    st.integers(-(10**40), 10**40),
+    st.floats(),
+    st.decimals(allow_nan=True, allow_infinity=True).map(str),
+    st.sampled_from(["1e99", "1e-99", "-0", "0", "49.99", "1e400", "٤"]),
+)
+LEAVES = st.one_of(st.none(), st.booleans(), NUMBERS, WORDS, st.text(max_size=30))
+VALUES = st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner))
+OBJECTS = st.dictionaries(st.sampled_from([*SPELLINGS, "error", "message", "code", "x"]), VALUES, max_size=8)
+PAYLOADS = st.one_of(
+    st.binary(max_size=300),
+    OBJECTS.map(lambda fields: json.dumps(fields).encode()),
+    OBJECTS.map(lambda fields: json.dumps({**fields, "reference_id": "known"}).encode()),
+    VALUES.map(lambda value: json.dumps(value).encode()),
+)
+# Header values as a server hands them on: anything Latin-1 without line ends.
+HEADER = st.text(st.characters(max_codepoint=255, exclude_characters="\r\n\x00"), max_size=80)
+
+
+@pytest.fixture
+def _project(settings, db):
+    settings.PAYRAM = {
+        "default": {"BASE_URL": "http://127.0.0.1:9", "API_KEY": KEY, "TIMEOUT": (0.2, 0.2), "CONFIRM_WEBHOOKS": False}
+    }
+    PaymentFactory(reference="known", customer_id="customer")
+
+
+def knock(**options):
+    client = Client(raise_request_exception=True)
+    return client.generic(options.pop("method"), "/payram/webhook/", **options).status_code
+
+
+@pytest.mark.usefixtures("_project")
+@relaxed
+@given(
+    method=st.sampled_from(["GET", "POST"]),
+    body=PAYLOADS,
+    headers=st.dictionaries(st.sampled_from(["API-Key", "X-Payram-Signature", "X-Webhook-Test"]), HEADER),
+    query=st.text(max_size=60),
+)
+def test_a_stranger_never_meets_an_exception_and_leaves_no_trace(method, body, headers, query):
+    assert knock(method=method, data=body, headers=headers, query_params={"reference_id": query}) in (200, 401)
+    assert Payment.objects.get().paid_at is None
+
+
+@pytest.mark.usefixtures("_project")
+@relaxed
+@given(method=st.sampled_from(["GET", "POST"]), body=PAYLOADS, signed=st.booleans())
+def test_an_authenticated_sender_of_nonsense_meets_a_plain_answer(method, body, signed):
+    headers = {"API-Key": KEY}
+    if signed:
+        headers["X-Payram-Signature"] = signature(KEY, body)
+    assert knock(method=method, data=body, headers=headers, content_type="application/json") in (200, 400, 503)
+
+
+@pytest.mark.usefixtures("_project")
+@relaxed
+@given(query=st.dictionaries(st.sampled_from(SPELLINGS), st.text(max_size=40), max_size=6))
+def test_a_query_of_nonsense_meets_a_plain_answer(query):
+    assert knock(method="GET", query_params=query, headers={"API-Key": KEY}) in (200, 400, 503)
+
+
+@relaxed
+@given(body=PAYLOADS)
+def test_every_answer_is_read_or_refused(body):
+    for read in (wire.read_created, wire.read_status, wire.read_webhook):
+        with contextlib.suppress(PayramDataError):
+            read(body)
+    assert isinstance(wire.read_failure(body), wire.Failure)
