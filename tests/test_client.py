@@ -140,6 +140,21 @@ def test_a_reference_never_leaves_its_place_in_the_path(connect, reference, quot
     assert server.requests[0].startswith(f"GET /api/v1/payment/reference/{quoted} HTTP/1.1\r\n".encode())
 
 
+def test_connections_are_kept_until_the_client_is_closed(connect):
+    def talk(connection):
+        connection.send(told())
+        return True
+
+    with raw_server(talk) as server:
+        client = connect(server.url)
+        for _ in range(3):
+            client.fetch(REFERENCE)
+        assert server.connections == 1
+        client.close()
+        client.fetch(REFERENCE)
+        assert server.connections == 2
+
+
 def test_an_answer_that_names_neither_reference_nor_customer_is_believed(connect):
     with raw_server(http(body=sample("status/s2-filled"))) as server:
         report = connect(server.url).fetch(REFERENCE, customer_id="order-1042")
