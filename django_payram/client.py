@@ -1,7 +1,7 @@
 """Bytes to PayRam and back: the two calls we make, and what each failure means.
 
-Documented in PayRam's API reference: ``POST /api/v1/payment`` and ``GET /api/v1/payment/reference/{reference}``, in snake_case
-``GET /api/v1/payment/ref/{reference}``.
+Documented in PayRam's API reference: ``POST /api/v1/payment`` and ``GET /api/v1/payment/reference/{reference}``, in
+snake_case ``GET /api/v1/payment/ref/{reference}``.
 """
 
 from __future__ import annotations

@@ -13,6 +13,9 @@ from django_payram.signals import SIGNALS
 from tests.shop.models import Order
 
 
+pytest_plugins = ["pytester"]
+
+
 @pytest.fixture
 def order(db):
     return Order.objects.create()

@@ -161,6 +161,35 @@ def test_an_answer_that_names_neither_reference_nor_customer_is_believed(connect
     assert (report.state, report.reference, report.customer_id) == (State.FILLED, None, None)
 
 
+def paths(server):
+    return [request.split(b" ", 2)[1].decode() for request in server.requests]
+
+
+def test_the_second_route_is_asked_where_the_first_is_not_there(connect):
+    def talk(connection):
+        second = b"/payment/ref/" in connection.request
+        connection.send(http(body=sample("status/s2-filled")) if second else http(404, {"message": "Not found"}))
+
+    with raw_server(talk) as server:
+        assert connect(server.url).fetch("a/b").state == State.FILLED
+    assert paths(server) == ["/api/v1/payment/reference/a%2Fb", "/api/v1/payment/ref/a%2Fb"]
+
+
+def test_a_reference_that_neither_route_knows_is_refused(connect):
+    with raw_server(http(404, {"message": "Not found"})) as server:
+        error = fails(connect(server.url).fetch, REFERENCE)
+    assert isinstance(error, PayramRefused)
+    assert error.status == 404
+    assert paths(server) == [f"/api/v1/payment/reference/{REFERENCE}", f"/api/v1/payment/ref/{REFERENCE}"]
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 403, 422, 429, 500])
+def test_any_other_answer_of_the_first_route_stands(connect, status):
+    with raw_server(http(status, sample("errors/400-flat"))) as server:
+        fails(connect(server.url).fetch, REFERENCE)
+    assert paths(server) == [f"/api/v1/payment/reference/{REFERENCE}"]
+
+
 def test_a_customer_who_is_not_asked_for_may_be_anyone(connect):
     with raw_server(told(customerID="somebody")) as server:
         assert connect(server.url).fetch(REFERENCE).customer_id == "somebody"
@@ -630,6 +659,7 @@ def test_a_project_has_one_client_until_its_settings_change():
 
 @pytest.mark.usefixtures("_no_clients")
 def test_32_projects_have_their_clients_at_once():
+    assert client_for.cache_parameters()["maxsize"] == 32
     options = {"API_KEY": KEY}
     with override_settings(PAYRAM={f"p{n}": {"BASE_URL": f"https://p{n}.example", **options} for n in range(32)}):
         clients = [client_for(project) for project in conf.projects()]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from django_payram import conf
@@ -10,6 +12,8 @@ from django_payram.models import Payment
 from django_payram.states import State
 from django_payram.testing import running_payram
 from django_payram.testing.factories import PaymentFactory
+
+ROOT = Path(__file__).parent.parent
 
 pytestmark = pytest.mark.django_db
 
@@ -53,3 +57,27 @@ def test_webhooks_wait_until_they_are_delivered(payram):
     assert [delivery.status for delivery in payram.deliver()] == [200]
     payment.refresh_from_db()
     assert payment.is_paid
+
+
+def test_the_setting_is_restored_whatever_a_test_sets(pytester, monkeypatch):
+    """A test that sets PAYRAM itself, beside the fixture, must not leave the pretend PayRam behind."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    pytester.makepyfile(
+        """
+        import pytest
+        from django.conf import settings as live
+
+        first = repr(live.PAYRAM)
+
+        @pytest.mark.parametrize("order", ["settings first", "payram first"])
+        def test_sets_it(request, order):
+            names = ["settings", "payram"] if order == "settings first" else ["payram", "settings"]
+            given = {name: request.getfixturevalue(name) for name in names}
+            given["settings"].PAYRAM = {"default": {**live.PAYRAM["default"], "ENABLED": False}}
+
+        def test_it_is_restored():
+            assert repr(live.PAYRAM) == first
+        """
+    )
+    result = pytester.runpytest_subprocess("--ds=tests.settings", "-p", "no:cacheprovider")
+    result.assert_outcomes(passed=3)

@@ -15,9 +15,10 @@ from django.utils import timezone
 from django_payram import lifecycle
 from django_payram.authentication import signature
 from django_payram.lifecycle import open_payment
-from django_payram.models import Outcome, Payment, PaymentEvent
+from django_payram.models import Outcome, Payment, PaymentEvent, content_type
 from django_payram.states import State
 from django_payram.testing import running_payram
+from django_payram.testing.factories import PaymentFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -334,3 +335,13 @@ def test_confirmations_that_count_up_are_not_asked_about(payram, payment):
     Payment.objects.update(checked_at=timezone.now() - timedelta(hours=1))
     knock(body_of(payment, "OPEN", confirmation_current=2, confirmation_required=3))
     assert len(payram.sandbox.calls) == calls
+
+
+def test_a_transition_takes_nine_statements_the_receivers_own_included(order, settings, django_assert_num_queries):
+    """SELECT; BEGIN, lock, UPDATE, INSERT; SAVEPOINT, the receiver's UPDATE, RELEASE; COMMIT."""
+    settings.PAYRAM = {"default": {**settings.PAYRAM["default"], "CONFIRM_WEBHOOKS": False}}
+    payment = PaymentFactory(order_type=content_type(order), order_id=str(order.pk))
+    with django_assert_num_queries(9):
+        assert knock(body_of(payment, filled_amount_in_usd="49.99")).status_code == 200
+    order.refresh_from_db()
+    assert order.times_paid == 1

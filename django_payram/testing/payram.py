@@ -30,8 +30,16 @@ class PretendPayram:
     behind it, for everything else.
     """
 
-    def __init__(self, sandbox: Sandbox) -> None:
+    def __init__(self, sandbox: Sandbox, *, api_key: str) -> None:
         self.sandbox = sandbox
+        self._api_key = api_key
+
+    def setting(self) -> dict[str, dict[str, object]]:
+        """Return the setting ``PAYRAM`` as it is, with project ``default`` pointing here."""
+        projects: dict[str, dict[str, object]] = dict(getattr(settings, SETTING, None) or {})
+        ours = {"BASE_URL": self.sandbox.url, "API_KEY": self._api_key}
+        projects[DEFAULT_PROJECT] = {**projects.get(DEFAULT_PROJECT, {}), **ours}
+        return projects
 
     def pay(self, payment: Payment, usd: Decimal | int | str | None = None) -> Payment:
         """Pay ``usd``, or all that is missing, at once and confirmed."""
@@ -69,6 +77,13 @@ def running_payram(**options: Any) -> Iterator[PretendPayram]:
 
     ``options`` are those of :class:`django_payram.sandbox.Sandbox`, ``vintage`` for instance.
     """
+    with serving(**options) as payram, override_settings(**{SETTING: payram.setting()}):
+        yield payram
+
+
+@contextmanager
+def serving(**options: Any) -> Iterator[PretendPayram]:
+    """Run a pretend PayRam and leave the setting to the caller."""
     shop = "http://testserver"
     options.setdefault("api_key", TEST_KEY)
     options.setdefault("webhook_url", shop + reverse("payram:webhook"))
@@ -76,15 +91,8 @@ def running_payram(**options: Any) -> Iterator[PretendPayram]:
     options.setdefault("cancel_url", shop + reverse("payram:return"))
     options.setdefault("send", _send)
     sandbox = Sandbox(**options)
-    with sandbox.serve(), override_settings(**{SETTING: _projects(sandbox, options["api_key"])}):
-        yield PretendPayram(sandbox)
-
-
-def _projects(sandbox: Sandbox, api_key: str) -> dict[str, dict[str, object]]:
-    projects: dict[str, dict[str, object]] = dict(getattr(settings, SETTING, None) or {})
-    ours = {"BASE_URL": sandbox.url, "API_KEY": api_key}
-    projects[DEFAULT_PROJECT] = {**projects.get(DEFAULT_PROJECT, {}), **ours}
-    return projects
+    with sandbox.serve():
+        yield PretendPayram(sandbox, api_key=options["api_key"])
 
 
 def _send(webhook: OutgoingWebhook) -> tuple[int, str]:

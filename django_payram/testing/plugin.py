@@ -8,14 +8,19 @@ import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Any
 
     from django_payram.testing import PretendPayram
 
 
 @pytest.fixture
-def payram() -> Iterator[PretendPayram]:
-    """Run a pretend PayRam for the test, as project ``default`` of the setting ``PAYRAM``."""
-    from django_payram.testing import running_payram  # noqa: PLC0415 - Django is not set up when plugins load
+def payram(settings: Any) -> Iterator[PretendPayram]:
+    """Run a pretend PayRam for the test, as project ``default`` of the setting ``PAYRAM``.
 
-    with running_payram() as running:
+    The setting is changed through pytest-django's own fixture, so that a test may change it further.
+    """
+    from django_payram.testing.payram import serving  # noqa: PLC0415 - Django is not set up when plugins load
+
+    with serving() as running:
+        settings.PAYRAM = running.setting()
         yield running

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.contrib.contenttypes.models import ContentType
 from django.db.models import F
 from django.dispatch import receiver
 
@@ -13,5 +14,5 @@ imported = True
 
 @receiver(payment_paid)
 def mark_paid(sender, payment, **kwargs):
-    if payment.order_type_id and payment.order_type.model == "order":
+    if payment.order_type_id == ContentType.objects.get_for_model(Order).pk:
         Order.objects.filter(pk=payment.order_id).update(status="paid", times_paid=F("times_paid") + 1)
