@@ -43,8 +43,7 @@ class CheckoutThrottle(SimpleRateThrottle):
         return self.cache_format % {"scope": self.scope, "ident": ident}
 
 
-# The row must be committed before PayRam is called, so the view opts out of ATOMIC_REQUESTS.
-@method_decorator([never_cache, transaction.non_atomic_requests], name="dispatch")
+@method_decorator(never_cache, name="dispatch")
 class CheckoutAPIView(Checkout, APIView):
     """POST makes the payment link of an order: 201 with ``token``, ``url``, ``reference_id``, ``state``.
 
@@ -53,6 +52,11 @@ class CheckoutAPIView(Checkout, APIView):
     """
 
     throttle_classes = [CheckoutThrottle]
+
+    @classmethod
+    def as_view(cls, **initkwargs: Any) -> Any:
+        """Return the view, out of ATOMIC_REQUESTS: the row must be committed before PayRam is called."""
+        return transaction.non_atomic_requests(super().as_view(**initkwargs))
 
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:  # noqa: ARG002
         """Make the link."""

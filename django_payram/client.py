@@ -28,6 +28,9 @@ CREATE = "/api/v1/payment"
 # The second answers in snake_case; some servers know only that one.
 STATUS_ROUTES = ("/api/v1/payment/reference/{reference}", "/api/v1/payment/ref/{reference}")
 
+# Browsers read a backslash as a slash and drop white space, so that such an address leads elsewhere than it seems.
+MISLEADING = re.compile(r"[\\\s\x00-\x1f\x7f]")
+
 REFUSALS = frozenset({400, 401, 403, 404, 422})
 """PayRam understood and said no. Every other 4xx (409 busy, 429 too many) may well work later."""
 
@@ -110,15 +113,18 @@ class Client:
         """Raise for every answer that cannot be PayRam's good one."""
         if 300 <= answer.status < 400:
             raise PayramUnavailable(self._redirect_message(answer), status=answer.status)
+        is_page = answer.body.lstrip()[:1] == b"<"
         if answer.status >= 400:
-            failure = wire.read_failure(answer.body)
+            failure = wire.Failure(self._page_message(), "") if is_page else wire.read_failure(answer.body)
             self._refuse(answer.status, failure, answer.headers.get("Retry-After", ""))
-        if answer.body.lstrip()[:1] == b"<":
-            message = (
-                f"{self.project.host} answered with a web page instead of JSON. "
-                f"BASE_URL of project {self.project.name!r} probably points at PayRam's front end, not at its API."
-            )
-            raise PayramUnavailable(message, status=answer.status)
+        if is_page:
+            raise PayramUnavailable(self._page_message(), status=answer.status)
+
+    def _page_message(self) -> str:
+        return (
+            f"{self.project.host} answered with a web page instead of JSON. "
+            f"BASE_URL of project {self.project.name!r} probably points at PayRam's front end, not at its API."
+        )
 
     def _redirect_message(self, answer: Answer) -> str:
         try:
@@ -161,6 +167,8 @@ class Client:
                 "Site URL in PayRam.",
                 reference=created.reference,
             )
+        if MISLEADING.search(created.url) or parts.username is not None:
+            raise PayramDataError("PayRam's payment page has a misleading address.", reference=created.reference)
 
 
 @functools.lru_cache(maxsize=32)

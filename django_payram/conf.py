@@ -7,7 +7,7 @@ raises ImproperlyConfigured with the same words.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -66,12 +66,20 @@ class Problem(NamedTuple):
 
 def project(name: str = DEFAULT_PROJECT) -> Project:
     """Return the named project. Raises ImproperlyConfigured, naming the option, when it cannot be used."""
+    found = _find(name)
+    if isinstance(found, str):
+        raise ImproperlyConfigured(found)
+    return found
+
+
+def _find(name: str) -> Project | str:
+    """Return the project, or what is wrong with it. Raises nothing, so that no error report shows the options."""
     declared = _declared()
     if name not in declared:
         known = ", ".join(sorted(map(str, declared))) or "none"
-        raise ImproperlyConfigured(f"{SETTING} has no project {name!r}. It has: {known}.")
+        return f"{SETTING} has no project {name!r}. It has: {known}."
     for problem in _project_problems(name, declared[name]):
-        raise ImproperlyConfigured(f"{problem.message} {problem.hint}")
+        return f"{problem.message} {problem.hint}"
     return _project(name, declared[name])
 
 
@@ -123,21 +131,13 @@ def _read(options: Mapping[str, object], name: str) -> object:
 
 
 def _project(name: str, options: Mapping[str, object]) -> Project:
-    values = {option: _read(options, option) for option in OPTIONS}
-    return Project(
-        name=name,
-        base_url=values["BASE_URL"],  # type: ignore[arg-type]
-        api_keys=values["API_KEY"],  # type: ignore[arg-type]
-        webhook_keys=values["WEBHOOK_KEYS"],  # type: ignore[arg-type]
-        confirm_webhooks=values["CONFIRM_WEBHOOKS"],  # type: ignore[arg-type]
-        require_signature=values["REQUIRE_SIGNATURE"],  # type: ignore[arg-type]
-        timeout=values["TIMEOUT"],  # type: ignore[arg-type]
-        deadline=values["DEADLINE"],  # type: ignore[arg-type]
-        checkout_hosts=values["CHECKOUT_HOSTS"],  # type: ignore[arg-type]
-        shortfall_percent=values["SHORTFALL_PERCENT"],  # type: ignore[arg-type]
-        enabled=values["ENABLED"],  # type: ignore[arg-type]
-        customer_id_prefix=values["CUSTOMER_ID_PREFIX"],  # type: ignore[arg-type]
-    )
+    values = {option.lower(): _read(options, option) for option in OPTIONS if option not in NOT_KEPT}
+    values["api_keys"] = values.pop("api_key")
+    return Project(name=name, **cast("dict[str, Any]", values))
+
+
+NOT_KEPT = frozenset({"ALLOW_HTTP"})
+"""Read by the checks alone."""
 
 
 def _project_problems(name: object, options: object) -> Iterator[Problem]:

@@ -15,6 +15,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from django_payram.fields import ExactCharField
 from django_payram.states import AWAITING, FULLY_FILLED, Review, State
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ class Payment(models.Model):
     project = models.CharField(_("project"), max_length=64)
     """Which project of the setting ``PAYRAM`` the payment belongs to."""
     # null rather than blank: a payment that PayRam has not answered for must not collide with another such one.
-    reference = models.CharField(_("reference"), max_length=128, null=True, blank=True)  # noqa: DJ001
+    reference = ExactCharField(_("reference"), max_length=128, null=True, blank=True)
     """PayRam's ``reference_id``; None until PayRam has answered."""
 
     order_type = models.ForeignKey(
@@ -92,11 +93,11 @@ class Payment(models.Model):
         on_delete=models.PROTECT,
         related_name="+",
     )
-    order_id = models.CharField(_("order id"), max_length=200, blank=True, default="")
+    order_id = ExactCharField(_("order id"), max_length=200, blank=True, default="")
     order = GenericForeignKey("order_type", "order_id")
     """The shop's order, or None."""
 
-    customer_id = models.CharField(_("customer id"), max_length=255)
+    customer_id = ExactCharField(_("customer id"), max_length=255)
     """PayRam's ``customerID``: a new payment cancels the other open ones of the same customer."""
     customer_email = models.CharField(_("customer e-mail"), max_length=254, blank=True)
 
@@ -134,7 +135,7 @@ class Payment(models.Model):
         related_name="top_ups",
     )
     """The payment that this one tops up; its money counts toward that one."""
-    live_slot = models.CharField(max_length=255, unique=True, null=True, blank=True, editable=False)
+    live_slot = ExactCharField(max_length=255, unique=True, null=True, blank=True, editable=False)
     """The order whose one live link this is; None for every payment that has been superseded or is done."""
 
     pending = models.CharField(_("signals not yet delivered"), max_length=100, blank=True, editable=False)
@@ -170,6 +171,8 @@ class Payment(models.Model):
             models.Index(fields=["next_check_at"], name="payram_payment_due"),
             models.Index(fields=["order_type", "order_id"], name="payram_payment_order"),
             models.Index(fields=["project", "customer_id"], name="payram_payment_customer"),
+            models.Index(fields=["customer_id"], name="payram_payment_customer_id"),
+            models.Index(fields=["order_id"], name="payram_payment_order_id"),
             models.Index(fields=["customer_email"], name="payram_payment_email"),
             models.Index(fields=["deposit_address"], name="payram_payment_address"),
             models.Index(fields=["state", "created_at"], name="payram_payment_state"),
@@ -193,8 +196,8 @@ class Payment(models.Model):
 
     @property
     def is_held(self) -> bool:
-        """Whether money is there but a person has to accept it first."""
-        return self.review == Review.AMOUNT and self.is_filled and not self.is_paid
+        """Whether all the money is there but a person has to accept it first."""
+        return self.is_filled and not self.is_paid and self.parent_id is None
 
     @property
     def is_filled(self) -> bool:
@@ -203,8 +206,9 @@ class Payment(models.Model):
 
     @property
     def is_confirming(self) -> bool:
-        """Whether money is on the chain and not yet confirmed."""
-        return self.is_open and self.state == State.OPEN and self.confirmations is not None
+        """Whether money is on the chain and not yet confirmed; it may also come for a link that was just canceled."""
+        awaited = self.state == State.OPEN or (self.state == State.CANCELED and self.closed_at is None)
+        return awaited and self.confirmations is not None and not self.is_paid
 
     @property
     def received_usd(self) -> Decimal:
@@ -244,7 +248,9 @@ class Outcome(models.TextChoices):
     PAID = "paid", _("Paid")
     CANCELED = "canceled", _("Canceled")
     SUPERSEDED = "superseded", _("Superseded by another payment of the order")
-    REVIEW = "review", _("Held up for review")
+    REVIEW = "review", _("For review")
+    DOUBTFUL = "doubtful", _("PayRam does not say whose payment this reference is")
+    RELEASED = "released", _("Released, because the amount is right now")
     RESOLVED = "resolved", _("Review resolved")
     ACCEPTED = "accepted", _("Accepted")
     UNKNOWN_STATE = "unknown_state", _("Unknown state")
@@ -267,7 +273,7 @@ class PaymentEvent(models.Model):
     )
     """None while the reference is not known here."""
     project = models.CharField(_("project"), max_length=64)
-    reference = models.CharField(_("reference"), max_length=128, blank=True)
+    reference = ExactCharField(_("reference"), max_length=128, blank=True)
     source = models.CharField(_("source"), max_length=16, choices=Source.choices)
     outcome = models.CharField(_("outcome"), max_length=16, choices=Outcome.choices)
     state_before = models.CharField(_("state before"), max_length=20, choices=State.choices, blank=True)
@@ -291,6 +297,11 @@ class PaymentEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.reference} {self.outcome}"
+
+    @property
+    def note_text(self) -> str:
+        """The note in the reader's language: reasons for review are kept by their name."""
+        return str(Review(self.note).label) if self.note in Review.values else self.note
 
 
 def slot(order: models.Model) -> str:

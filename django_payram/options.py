@@ -9,6 +9,16 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+
+class Key(str):
+    """A key that does not show itself: error reports and debuggers print the repr of whatever a frame holds."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'[key]'"
+
+
 # Each reader takes the value as written and returns it as used, or raises ValueError with what is allowed.
 
 
@@ -39,7 +49,7 @@ def _keys(value: object) -> tuple[str, ...]:
             raise ValueError("holds a blank key, which would match nothing")
         if not key.isascii() or not key.isprintable() or key != key.strip():
             raise ValueError("holds a key with white space around it or characters that no key has")
-    return tuple(given)
+    return tuple(map(Key, given))
 
 
 def _api_keys(value: object) -> tuple[str, ...]:

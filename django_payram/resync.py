@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from django.core.exceptions import ImproperlyConfigured
-from django.db import OperationalError, connections, transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, connections, transaction
 from django.utils import timezone
 
 from django_payram import conf, lifecycle, schedule
@@ -24,7 +25,7 @@ from django_payram.exceptions import PayramError, PayramUnavailable
 from django_payram.models import Payment, Source, database
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from datetime import datetime
 
     from django_payram.models import PaymentQuerySet
@@ -61,7 +62,6 @@ class Summary:
     receivers_failed: int = 0
     announced: int = 0
     stopped: str = ""
-    errors: list[str] = field(default_factory=list)
 
     def count(self, asked: Asked) -> None:
         """Add one payment to the sums."""
@@ -89,165 +89,188 @@ def run(
     """Ask PayRam about payments and record the answers, yielding each as it is done.
 
     Without ``payments`` the due ones are claimed, batch by batch; given ones are asked whether or not they are due.
-    ``summary`` is filled while the run goes on. The run stops early when PayRam is down: ``summary.stopped`` says so.
+    ``summary`` is filled while the run goes on. A project whose PayRam is down is left alone for the rest of the run:
+    ``summary.stopped`` says so.
     """
     summary = summary if summary is not None else Summary()
-    claims = _claims(limit, threads) if payments is None else _pages(payments, limit, threads)
+    lines = Lines()
+    batches = _claims(limit, threads, lines) if payments is None else _pages(payments, limit, threads, lines)
     with ThreadPoolExecutor(max_workers=threads, thread_name_prefix="payram") as pool:
-        breaker = _Breaker()
-        for batch in claims:
-            for asked in _ask_batch(batch, pool, breaker, source):
+        for batch in batches:
+            for asked in _ask_batch(batch, pool, lines, source):
                 summary.count(asked)
                 yield asked
-            if breaker.is_open:
-                summary.stopped = breaker.reason
-                return
+    summary.stopped = " ".join(line.cut for line in lines.values() if line.cut)
 
 
-def announce_pending(*, limit: int | None = None, summary: Summary | None = None) -> Iterator[Asked]:
+def announce_pending(*, summary: Summary | None = None) -> Iterator[Asked]:
     """Tell receivers what they have not been told yet, yielding each payment as it is done."""
     summary = summary if summary is not None else Summary()
-    pending = Payment.objects.using(database()).unannounced().order_by("pk")
-    for payment in list(pending[:limit] if limit is not None else pending[:MAX_PENDING]):
-        recorded = lifecycle.announce(payment)
-        summary.announced += recorded.announced
-        summary.receivers_failed += not recorded.announced
-        yield Asked(payment=payment, state_before=payment.state, announced=recorded.announced)
+    for batch in _by_key(Payment.objects.using(database()).unannounced(), ANNOUNCED_AT_ONCE):
+        for payment in batch:
+            announced = _announce(payment)
+            summary.announced += announced
+            summary.receivers_failed += not announced
+            yield Asked(payment=payment, state_before=payment.state, announced=announced)
 
 
-MAX_PENDING = 1000
-"""Payments whose receivers are told again in one run; the rest follows in the next."""
+ANNOUNCED_AT_ONCE = 100
+
+
+def _announce(payment: Payment) -> bool:
+    try:
+        return lifecycle.announce(payment).announced
+    except (DatabaseError, InterfaceError):
+        logger.warning("The receivers of %s could not be told.", payment, exc_info=True)
+        return False
 
 
 # Which
 
 
-def claim(size: int, *, now: datetime | None = None) -> list[Payment]:
+def claim(size: int, *, now: datetime | None = None, without: Collection[str] = ()) -> list[Payment]:
     """Claim up to ``size`` due payments: push them to their next tier and return them.
 
-    Rows that another worker is claiming at the moment are skipped where the database can (PostgreSQL, MariaDB). On
-    SQLite the second of two workers fails with "database is locked" and claims again.
+    ``without`` names projects that are left alone. Rows that another worker is claiming at the moment are skipped where
+    the database can (PostgreSQL, MariaDB). On SQLite the second of two workers fails with "database is locked" and
+    claims again.
     """
     now = now or timezone.now()
     using = database()
     skip = connections[using].features.has_select_for_update_skip_locked
     with transaction.atomic(using=using):
-        rows = list(Payment.objects.using(using).select_for_update(skip_locked=skip).due(now)[:size])
+        due = Payment.objects.using(using).select_for_update(skip_locked=skip).due(now)
+        rows = list(due.exclude(project__in=without)[:size])
         for row in rows:
-            row.next_check_at = lifecycle.next_check(row, now=now)
+            # The last check of all is leased as well, or a killed worker would lose it.
+            row.next_check_at = lifecycle.next_check(row, now=now) or now + schedule.RETRY
         Payment.objects.using(using).bulk_update(rows, ["next_check_at"])
     return rows
 
 
-def _claims(limit: int | None, threads: int) -> Iterator[list[Payment]]:
+def _claims(limit: int | None, threads: int, lines: Lines) -> Iterator[list[Payment]]:
     left = limit
     while left is None or left > 0:
         size = threads * BATCH_PER_THREAD
-        batch = _claim_patiently(size if left is None else min(size, left))
+        batch = _claim_patiently(size if left is None else min(size, left), lines.cut())
         if not batch:
             return
         yield batch
         left = None if left is None else left - len(batch)
 
 
-def _claim_patiently(size: int) -> list[Payment]:
+def _claim_patiently(size: int, without: Collection[str]) -> list[Payment]:
     for _attempt in range(CLAIM_ATTEMPTS):
         try:
-            return claim(size)
+            return claim(size, without=without)
         except OperationalError as exc:
             logger.info("Payments could not be claimed, another worker is at it. %s", exc)
             threading.Event().wait(CLAIM_PAUSE_SECONDS)
-    return claim(size)
+    return claim(size, without=without)
 
 
 CLAIM_ATTEMPTS = 5
 CLAIM_PAUSE_SECONDS = 0.2
 
 
-def _pages(payments: PaymentQuerySet, limit: int | None, threads: int) -> Iterator[list[Payment]]:
-    """Walk through given payments by primary key, so that memory does not grow with their number."""
-    rows = payments.using(database()).filter(reference__isnull=False).order_by("pk")
-    left, last = limit, 0
-    while left is None or left > 0:
-        size = threads * BATCH_PER_THREAD
-        batch = list(rows.filter(pk__gt=last)[: size if left is None else min(size, left)])
-        if not batch:
+def _pages(payments: PaymentQuerySet, limit: int | None, threads: int, lines: Lines) -> Iterator[list[Payment]]:
+    """Walk through given payments, leaving out the projects that turn out to be down."""
+    left = limit
+    for page in _by_key(payments.using(database()).filter(reference__isnull=False), threads * BATCH_PER_THREAD):
+        batch = [payment for payment in page if payment.project not in lines.cut()][:left]
+        yield batch
+        left = None if left is None else left - len(batch)
+        if left == 0:
             return
+
+
+def _by_key(payments: PaymentQuerySet, size: int) -> Iterator[list[Payment]]:
+    """Walk through payments by primary key, so that memory does not grow with their number."""
+    rows, last = payments.order_by("pk"), 0
+    while batch := list(rows.filter(pk__gt=last)[:size]):
         yield batch
         last = batch[-1].pk
-        left = None if left is None else left - len(batch)
 
 
 # Asking
 
 
-class _Breaker:
-    """Counts calls without an answer; enough of them in a row mean that PayRam is down."""
+class Line:
+    """The line to one project's PayRam: cut when it seems to be down, held while it asks to be left alone."""
 
     def __init__(self) -> None:
         self.failures = 0
-        self.reason = ""
-
-    @property
-    def is_open(self) -> bool:
-        return bool(self.reason)
+        self.cut = ""
+        self.held_until = timezone.now()
 
     def note(self, error: Exception | None) -> None:
-        self.failures = self.failures + 1 if isinstance(error, PayramUnavailable) else 0
+        """Count answers that did not come; enough of them in a row mean that PayRam is down."""
+        self.failures = self.failures + 1 if _is_outage(error) else 0
+        retry_after = error.retry_after if isinstance(error, PayramUnavailable) else None
         if self.failures >= FAILURES_IN_A_ROW:
-            self.reason = f"PayRam gave no answer {FAILURES_IN_A_ROW} times in a row. {error}"
-        elif isinstance(error, PayramUnavailable) and (error.retry_after or 0) > LONGEST_PAUSE_SECONDS:
-            self.reason = f"PayRam asks to be left alone for {error.retry_after} seconds."
+            self.cut = f"PayRam gave no answer {FAILURES_IN_A_ROW} times in a row. {error}"
+        elif (retry_after or 0) > LONGEST_PAUSE_SECONDS:
+            self.cut = f"PayRam asks to be left alone for {retry_after} seconds."
+
+    def hold(self, seconds: int) -> None:
+        """Let every thread wait, for a minute at most."""
+        pause = timedelta(seconds=min(seconds, LONGEST_PAUSE_SECONDS))
+        self.held_until = max(self.held_until, timezone.now() + pause)
+
+    def wait(self) -> None:
+        """Wait while the line is held."""
+        left = (self.held_until - timezone.now()).total_seconds()
+        if left > 0:
+            threading.Event().wait(left)
 
 
-def _ask_batch(batch: list[Payment], pool: ThreadPoolExecutor, breaker: _Breaker, source: Source) -> Iterator[Asked]:
-    """Ask about a batch in threads, record in this one. When the breaker opens, the rest is given back."""
-    pause = _Pause()
-    answers = pool.map(lambda payment: _fetch(payment, pause, breaker), batch)
-    for payment, (asked_at, answer) in zip(batch, answers, strict=True):
+class Lines(defaultdict[str, Line]):
+    """The line of each project, by name."""
+
+    def __init__(self) -> None:
+        super().__init__(Line)
+
+    def cut(self) -> set[str]:
+        """Return the projects that are left alone for the rest of the run."""
+        return {name for name, line in self.items() if line.cut}
+
+
+def _is_outage(error: Exception | None) -> bool:
+    return isinstance(error, PayramUnavailable) and (error.status is None or error.status >= 500)
+
+
+def _ask_batch(batch: list[Payment], pool: ThreadPoolExecutor, lines: Lines, source: Source) -> Iterator[Asked]:
+    """Ask about a batch in threads, record in this one. What was not asked when a line was cut comes round again."""
+    work = [(payment, lines[payment.project]) for payment in batch]
+    answers = pool.map(lambda job: _fetch(*job), work)
+    for (payment, line), (asked_at, answer) in zip(work, answers, strict=True):
         if answer is None:
             _come_round(payment, at=asked_at)
             continue
         asked = _record(payment, answer, asked_at, source)
-        breaker.note(asked.error)
+        line.note(asked.error)
         if asked.error is not None:
             _come_round(payment, at=asked_at + schedule.RETRY)
         yield asked
 
 
-class _Pause:
-    """Lets every thread of a batch wait when PayRam has answered 429 with Retry-After."""
-
-    def __init__(self) -> None:
-        self.until = timezone.now()
-
-    def wait(self) -> None:
-        left = (self.until - timezone.now()).total_seconds()
-        if left > 0:
-            threading.Event().wait(left)
-
-    def extend(self, seconds: int) -> None:
-        self.until = max(self.until, timezone.now() + timedelta(seconds=seconds))
-
-
-def _fetch(payment: Payment, pause: _Pause, breaker: _Breaker) -> tuple[datetime, Report | Exception | None]:
-    """Ask about one payment, in a thread, without the database. None means that the run had stopped before."""
-    if breaker.is_open:
-        return timezone.now(), None
-    pause.wait()
+def _fetch(payment: Payment, line: Line) -> tuple[datetime, Report | Exception | None]:
+    """Ask about one payment, in a thread, without the database. None means that the line was cut before."""
+    line.wait()
     asked_at = timezone.now()
-    reference = payment.reference or ""
+    if line.cut:
+        return asked_at, None
     try:
         client = client_for(conf.project(payment.project))
-        answer = client.fetch(reference, customer_id=payment.customer_id)
+        answer = client.fetch(payment.reference, customer_id=payment.customer_id or None)
     except PayramUnavailable as exc:
         if exc.retry_after is not None:
-            pause.extend(min(exc.retry_after, LONGEST_PAUSE_SECONDS))
+            line.hold(exc.retry_after)
         return asked_at, exc
     except (PayramError, ImproperlyConfigured) as exc:
         # A project that was taken out of the settings must not keep the others from being asked.
         return asked_at, exc
-    return asked_at, replace(answer, reference=reference)
+    return asked_at, replace(answer, reference=payment.reference)
 
 
 def _record(payment: Payment, answer: Report | Exception, asked_at: datetime, source: Source) -> Asked:
@@ -255,7 +278,7 @@ def _record(payment: Payment, answer: Report | Exception, asked_at: datetime, so
         return Asked(payment=payment, state_before=payment.state, error=answer)
     try:
         recorded = lifecycle.record(payment, answer, source=source, asked_at=asked_at)
-    except (OperationalError, Payment.DoesNotExist) as exc:
+    except (DatabaseError, InterfaceError, Payment.DoesNotExist) as exc:
         logger.warning("PayRam's answer about %s could not be recorded.", payment, exc_info=True)
         return Asked(payment=payment, state_before=payment.state, error=exc)
     return Asked(

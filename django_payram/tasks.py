@@ -23,7 +23,7 @@ from django_payram import resync as resyncing
 def resync(limit: int | None = None, threads: int = resyncing.DEFAULT_THREADS) -> dict[str, int | str]:
     """Tell receivers what is pending and ask PayRam about the payments that are due. Returns the sums."""
     summary = resyncing.Summary()
-    for _told in resyncing.announce_pending(limit=limit, summary=summary):
+    for _told in resyncing.announce_pending(summary=summary):
         pass
     for _asked in resyncing.run(limit=limit, threads=threads, summary=summary):
         pass
@@ -38,10 +38,10 @@ def resync(limit: int | None = None, threads: int = resyncing.DEFAULT_THREADS) -
 
 
 @shared_task(ignore_result=True)
-def announce_pending(limit: int | None = None) -> dict[str, int]:
+def announce_pending() -> dict[str, int]:
     """Tell receivers what they have not been told yet. Returns the sums."""
     summary = resyncing.Summary()
-    for _told in resyncing.announce_pending(limit=limit, summary=summary):
+    for _told in resyncing.announce_pending(summary=summary):
         pass
     return {"announced": summary.announced, "receivers_failed": summary.receivers_failed}
 

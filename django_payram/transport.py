@@ -95,7 +95,8 @@ class Transport:
                 stream=True,
             )
         except (requests.RequestException, HTTPError) as exc:
-            raise NoAnswer(_reason(exc), sent=_call.sent) from exc
+            # The cause is dropped: its frames hold the request's headers, and error reports show frames.
+            raise NoAnswer(_reason(exc), sent=_call.sent) from None
         with response:
             return Answer(response.status_code, response.headers, _body(response))
 

@@ -44,7 +44,9 @@ SPELLINGS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "reference": ("referenceID", "referenceId", "reference_id"),
         "url": ("url",),
-        "word": ("paymentState", "payment_state", "status"),
+        "word": ("paymentState", "payment_state"),
+        # Webhooks say only "status"; where a payment state stands beside it, that one counts.
+        "status": ("status",),
         "requested_usd": ("amountInUSD", "amount_in_usd"),
         "amount": ("amount",),
         "filled_usd": ("filledAmountInUSD", "filled_amount_in_usd", "filled_amount_usd"),
@@ -137,7 +139,7 @@ def read_created(body: bytes) -> Created | Failure:
 def read_status(body: bytes) -> Report | Failure:
     """Read the answer to a status call. Raises PayramDataError when it is neither a payment nor an error."""
     fields = _object(body)
-    word = _get(fields, "word")
+    word = _get(fields, "word") or _get(fields, "status")
     if not isinstance(word, str):
         if failure := _failure(fields):
             return failure
@@ -189,7 +191,7 @@ def _webhook(fields: Mapping[str, object]) -> Report | OtherEvent:
 
 
 def _report(fields: Mapping[str, object]) -> Report:
-    word = _text(fields, "word", 64).strip().upper()
+    word = (_text(fields, "word", 64) or _text(fields, "status", 64)).strip().upper()
     currency = _text(fields, "currency", 32)
     in_usd = currency.upper() == "USD"
     requested = _usd(fields, "requested_usd")
@@ -226,9 +228,18 @@ def _object(body: bytes) -> Mapping[str, object]:
 
 def _get(fields: Mapping[str, object], name: str) -> object:
     given = [fields[spelling] for spelling in SPELLINGS[name] if fields.get(spelling) is not None]
-    if any(value != given[0] for value in given[1:]):
+    if any(_meaning(value) != _meaning(given[0]) for value in given[1:]):
         raise PayramDataError(f"The body gives {' and '.join(SPELLINGS[name])} with different values.")
     return given[0] if given else None
+
+
+def _meaning(value: object) -> object:
+    """Return a value as it is compared under two spellings: 20.0 is "20", and CANCELLED is CANCELED."""
+    if not isinstance(value, str):
+        return value
+    if NUMBER.fullmatch(value):
+        return Decimal(value)
+    return STATES.get(value.upper(), value)
 
 
 def _reference(fields: Mapping[str, object]) -> str | None:

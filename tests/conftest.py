@@ -12,7 +12,6 @@ from django.db import connection, connections
 from django_payram.signals import SIGNALS
 from tests.shop.models import Order
 
-
 pytest_plugins = ["pytester"]
 
 

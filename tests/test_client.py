@@ -13,7 +13,9 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
+from django.views.debug import ExceptionReporter
 
 from django_payram import conf
 from django_payram.client import Client, client_for
@@ -410,7 +412,7 @@ def test_every_envelope_of_a_refusal_is_read(connect, name):
     assert "no reason given" not in str(error)
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>502</html>", b"plain text", {}])
+@pytest.mark.parametrize("body", [b"", b"plain text", {}])
 def test_a_refusal_without_words_says_so(connect, body):
     with raw_server(http(403, body)) as server:
         error = fails(connect(server.url).create, **ORDER)
@@ -692,3 +694,53 @@ def test_a_forked_worker_does_not_share_its_parents_sockets():
         timeout=30,
     )
     assert done.returncode == 7
+
+
+# --- what a person, a browser and an error report see ------------------------------------------
+
+
+@pytest.mark.parametrize("status", [403, 404, 405, 502])
+def test_a_web_page_as_an_error_says_that_the_base_url_is_wrong(connect, status):
+    with raw_server(http(status, b" <html>no</html>", Connection="close")) as server:
+        for error in (fails(connect(server.url).create, **ORDER), fails(connect(server.url).fetch, REFERENCE)):
+            assert error.status == status
+            assert "BASE_URL of project 'default' probably points at PayRam's front end" in str(error)
+
+
+@pytest.mark.parametrize("url", ["https://evil.example\\@127.0.0.1/", "http://kim@127.0.0.1/", "http://127.0.0.1/a b"])
+def test_a_page_with_a_misleading_address_is_refused(connect, url):
+    """F54: browsers read a backslash as a slash."""
+    with raw_server(http(200, {"reference_id": "r", "url": url})) as server:
+        error = fails(connect(server.url).create, **ORDER)
+    assert isinstance(error, PayramDataError)
+    assert "misleading" in str(error)
+    assert error.reference == "r"
+
+
+@pytest.mark.parametrize("debug", [True, False])
+def test_no_error_report_shows_the_key(connect, settings, rf, debug):
+    """F42: Django's report prints what every frame holds."""
+    settings.DEBUG = debug
+    reports = []
+    with raw_server(http(500, b"no", Connection="close")) as server:
+        for url in (server.url, "http://127.0.0.1:9"):
+            client = connect(url)
+            for call in (client.create, client.fetch):
+                try:
+                    call(**ORDER) if call == client.create else call(REFERENCE)
+                except PayramError:
+                    reports.append(ExceptionReporter(rf.get("/"), *sys.exc_info()).get_traceback_html())
+    assert len(reports) == 4
+    for report in reports:
+        assert "API-Key" in report or not debug
+        assert KEY not in report
+
+
+def test_no_error_report_shows_the_key_of_a_broken_setting(settings, rf):
+    settings.PAYRAM = {"default": {"BASE_URL": "https://pay.example.com", "API_KEY": KEY, "NONSENSE": 1}}
+    try:
+        conf.project()
+    except ImproperlyConfigured:
+        report = ExceptionReporter(rf.get("/"), *sys.exc_info()).get_traceback_html()
+    assert "NONSENSE" in report
+    assert KEY not in report

@@ -22,7 +22,6 @@ def open_at(payram):
     return created.reference
 
 
-
 def test_a_server_without_the_first_route_is_asked_by_the_second(payram):
     payment = open_at(payram)
     payram.sandbox.misbehave(None, "old_route")

@@ -155,8 +155,9 @@ def test_a_reference_is_asked_about(payram, payment):
 
 
 def test_an_unknown_reference_is_named():
-    with pytest.raises(CommandError, match="No payment has the reference nobody"):
+    with pytest.raises(CommandError, match="No payment has the reference nobody") as caught:
         resync("--reference", "nobody")
+    assert caught.value.returncode == 2
 
 
 def test_limit_and_threads_are_obeyed(payram, payment):
@@ -237,8 +238,9 @@ def test_prune_blanks_e_mails_of_settled_payments_and_never_touches_money():
 
 
 def test_prune_refuses_senseless_ages():
-    with pytest.raises(CommandError, match="above 0"):
-        run("payram_prune", "--events-older-than", "0")
+    for days, words in [("0", "above 0"), ("36501", "at most 36500")]:
+        with pytest.raises(CommandError, match=words):
+            run("payram_prune", "--events-older-than", days)
 
 
 # Celery

@@ -129,3 +129,22 @@ def test_a_claim_skips_what_another_worker_is_claiming():
         mine = list(Payment.objects.select_for_update().due(timezone.now())[:1])
         theirs = in_threads(lambda: resync.claim(5))[0]
     assert {payment.pk for payment in theirs} == set(Payment.objects.values_list("pk", flat=True)) - {mine[0].pk}
+
+
+@pytest.mark.parametrize("method", ["live_slot", "reference"])
+def test_upper_and_lower_case_are_two_things(payram, method):
+    """MariaDB's usual collation takes them for one."""
+    from tests.shop.models import SlugOrder
+
+    if method == "live_slot":
+        upper, lower = SlugOrder(pk="aB3xK"), SlugOrder(pk="Ab3xk-2")
+        upper.save(), lower.save()
+        lower.pk = "Ab3xk"
+        one = open_payment(upper, amount=1, email="a@example.org")
+        other = open_payment(lower, amount=1, email="a@example.org")
+        assert one != other
+        assert list(Payment.objects.for_order(upper)) == [one]
+    else:
+        PaymentFactory(reference="abc")
+        PaymentFactory(reference="ABC")
+        assert Payment.objects.filter(reference="ABC").count() == 1

@@ -18,6 +18,7 @@ LEVELS = {
     "signals": 0,
     "schedule": 1,
     "strict_json": 0,
+    "fields": 0,
     "transport": 0,
     "wire": 1,
     "options": 0,
@@ -46,7 +47,19 @@ LEVELS = {
 }
 
 # Inside the gate the street is one-way as well.
-LIFECYCLE = ["ratchet", "announcing", "entry", "gate", "asking", "adopting", "hearing", "wish", "opening", "__init__"]
+LIFECYCLE = [
+    "ratchet",
+    "announcing",
+    "sheet",
+    "entry",
+    "gate",
+    "asking",
+    "adopting",
+    "hearing",
+    "wish",
+    "opening",
+    "__init__",
+]
 
 
 def modules(folder=PACKAGE):

@@ -120,7 +120,7 @@ def test_an_answer_without_a_customer_confirms_nothing_and_a_person_is_told(orde
     parent.refresh_from_db()
     assert not parent.is_paid
     assert parent.review == Review.PARTIAL
-    assert reference in parent.events.get(outcome=Outcome.REVIEW).note
+    assert parent.events.get(outcome=Outcome.DOUBTFUL).note == reference
     assert listener.names.count("payment_needs_review") == 1
 
 

@@ -122,6 +122,10 @@ def test_freshen_tells_receivers_what_is_pending(payram, payment, listener):
     listener.fail_on = {"payment_paid"}
     payram.pay(payment)
     refresh(payment)
+    for _ in range(3):
+        freshen(payment)
+    assert payment.events.filter(outcome="not_announced").count() == 1
     listener.fail_on = set()
-    freshen(payment)
+    Payment.objects.update(checked_at=None)
+    freshen(Payment.objects.get())
     assert listener.names.count("payment_paid") == 1

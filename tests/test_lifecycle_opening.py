@@ -23,6 +23,7 @@ from django_payram.lifecycle import open_payment, opening, resolve
 from django_payram.models import Outcome, Payment, PaymentEvent, Source, content_type, slot
 from django_payram.states import State
 from django_payram.testing import running_payram
+from django_payram.wire import Created
 from tests.shop.models import Order, SlugOrder, UuidOrder
 
 pytestmark = pytest.mark.django_db
@@ -254,6 +255,71 @@ def test_more_than_ten_links_an_hour_are_refused(payram, order):
     assert len(creates(payram)) == 10
     Payment.objects.update(created_at=timezone.now() - timedelta(minutes=61))
     assert pay_for(order, "11.00").url
+
+
+def test_attempts_that_payram_refused_do_not_count_as_links(payram, order):
+    payram.sandbox.misbehave(None, "conflict", times=12)
+    for _ in range(12):
+        with pytest.raises(PayramUnavailable):
+            pay_for(order)
+    assert pay_for(order).url
+
+
+def test_an_order_that_becomes_paid_in_the_last_moment_gets_no_further_link(payram, order, monkeypatch):
+    first = pay_for(order)
+    real = opening._lock
+
+    def paid_meanwhile(wish):
+        payram.pay(first)
+        real(wish)
+
+    monkeypatch.setattr(opening, "_lock", paid_meanwhile)
+    with pytest.raises(PayramAlreadyPaid):
+        pay_for(order, "60.00")
+    assert Payment.objects.count() == 1
+
+
+def test_a_reference_that_payram_names_twice_is_refused_and_frees_the_order(payram, order):
+    taken = open_payment(amount=1, email="a@example.org")
+
+    class NamesItAgain:
+        def create(self, **fields):
+            return Created(reference=taken.reference, url="https://pay.example.com/")
+
+    with pytest.raises(PayramDataError, match=taken.reference):
+        pay_for(order, client=NamesItAgain())
+    attempt = Payment.objects.for_order(order).get()
+    assert (attempt.state, attempt.reference, attempt.live_slot) == (State.CREATING, None, None)
+
+
+def test_a_refused_page_with_a_taken_reference_is_survived(payram, order):
+    taken = open_payment(amount=1, email="a@example.org")
+
+    class Confused:
+        def create(self, **fields):
+            raise PayramDataError("no page", reference=taken.reference)
+
+    with pytest.raises(PayramDataError, match="no page"):
+        pay_for(order, client=Confused())
+    assert Payment.objects.for_order(order).get().reference is None
+
+
+def test_a_top_up_that_came_while_a_link_was_being_made_is_taken_in_afterwards(payram, order):
+    old = pay_for(order)
+    payram.sandbox.webhooks = False
+
+    class TopsUpMeanwhile(_PaysBeforeAnswering):
+        def create(self, **fields):
+            created = self.real.create(**fields)
+            payram.sandbox.webhooks = True
+            self.reference = payram.sandbox.top_up(old.reference, 5)
+            payram.deliver()
+            assert not Payment.objects.filter(reference=self.reference).exists()
+            return created
+
+    client = TopsUpMeanwhile(payram, order)
+    new = pay_for(order, "60.00", client=client)
+    assert Payment.objects.get(reference=client.reference).parent in (old, new)
 
 
 # An attempt under way

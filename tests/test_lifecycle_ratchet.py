@@ -129,6 +129,15 @@ def test_a_webhook_fills_in_the_sum_that_an_answer_in_the_same_state_lacks():
     assert ratchet.completed(report(State.PARTIALLY_FILLED, filled_usd=Decimal(1)), hint).filled_usd == Decimal(1)
 
 
+def test_a_webhook_fills_in_the_confirmations_that_an_answer_in_the_same_state_lacks():
+    hint = report(on_chain=True, confirmations=2, confirmations_required=6)
+    told = ratchet.completed(report(), hint)
+    assert (told.on_chain, told.confirmations, told.confirmations_required) == (True, 2, 6)
+    own = report(confirmations=0, confirmations_required=0)
+    assert ratchet.completed(own, hint) == own
+    assert not ratchet.completed(report(State.FILLED), hint).on_chain
+
+
 def test_only_an_answer_that_is_not_behind_describes_the_payment():
     assert ratchet.describes(payment(), report())
     assert ratchet.describes(payment(), report(State.FILLED))

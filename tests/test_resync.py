@@ -170,30 +170,60 @@ def test_a_wrong_answer_does_not_count_as_payram_being_down(payram, payments):
 
 def test_a_long_retry_after_stops_the_run(payram, payments, monkeypatch):
     monkeypatch.setattr(resync, "LONGEST_PAUSE_SECONDS", 6)
+    monkeypatch.setattr(resync.Line, "wait", lambda line: None)
     payram.sandbox.misbehave(None, "throttled")
-    monkeypatch.setattr(resync._Pause, "wait", lambda pause: None)
     _results, summary = run(threads=1)
     assert "7 seconds" in summary.stopped
 
 
-def test_a_short_retry_after_is_waited_for(payram, payments, monkeypatch):
+def test_a_short_retry_after_is_waited_for_also_by_the_next_batch(payram, payments, monkeypatch):
     waited = []
-    monkeypatch.setattr(resync._Pause, "wait", lambda pause: waited.append(pause.until))
+    monkeypatch.setattr(resync.Line, "wait", lambda line: waited.append(line.held_until))
+    monkeypatch.setattr(resync, "BATCH_PER_THREAD", 1)
     payram.sandbox.misbehave(payments[0].reference, "throttled")
     _results, summary = run(threads=1)
-    assert summary.stopped == ""
+    assert (summary.asked, summary.stopped) == (3, "")
     assert waited[-1] > timezone.now() + timedelta(seconds=5)
 
 
-def test_a_pause_lasts_as_long_as_asked():
-    pause = resync._Pause()
-    pause.wait()
-    pause.extend(1)
+def test_a_line_is_held_as_long_as_asked_and_a_minute_at_most():
+    line = resync.Line()
+    line.wait()
+    line.hold(1)
     before = timezone.now()
-    pause.wait()
+    line.wait()
     assert timezone.now() - before > timedelta(seconds=0.8)
-    pause.extend(-5)
-    assert pause.until > before
+    line.hold(-5)
+    assert line.held_until > before
+    line.hold(3600)
+    assert line.held_until < timezone.now() + timedelta(seconds=61)
+
+
+def test_a_project_that_is_down_does_not_keep_the_others(payram, payments, settings):
+    settings.PAYRAM = {**settings.PAYRAM, "dead": {"BASE_URL": "http://127.0.0.1:9", "API_KEY": "dead-dead-dead-dead"}}
+    PaymentFactory.create_batch(30, project="dead", next_check_at=timezone.now() - timedelta(hours=1))
+    results, summary = run(threads=1)
+    assert "10 times in a row" in summary.stopped
+    assert {result.payment.pk for result in results if result.error is None} == {payment.pk for payment in payments}
+    results, _summary = run(Payment.objects.order_by("pk"), threads=1)
+    assert len([result for result in results if result.error is None]) == 3
+
+
+def test_the_last_check_of_all_is_leased_as_well(payram, payments):
+    payram.pay(payments[0])
+    long_ago = timezone.now() - timedelta(hours=2)
+    Payment.objects.filter(pk=payments[0].pk).update(
+        state=State.FILLED, filled_usd=payments[0].amount_usd, paid_at=long_ago, closed_at=long_ago
+    )
+    payram.sandbox.misbehave(None, "gateway")
+    run()
+    payments[0].refresh_from_db()
+    assert payments[0].next_check_at is not None
+    payram.sandbox.behave()
+    due()
+    run()
+    payments[0].refresh_from_db()
+    assert payments[0].next_check_at is None
 
 
 def test_a_project_that_was_taken_out_of_the_settings_keeps_nobody_else(payram, payments):
@@ -233,11 +263,11 @@ def test_a_payment_that_was_deleted_meanwhile_is_skipped_over(payram, payments, 
 def test_a_claim_that_finds_the_database_locked_is_tried_again(payram, payments, monkeypatch):
     real, tries = resync.claim, []
 
-    def locked_twice(size):
+    def locked_twice(size, without):
         tries.append(size)
         if len(tries) < 3:
             raise OperationalError("database is locked")
-        return real(size)
+        return real(size, without=without)
 
     monkeypatch.setattr(resync, "claim", locked_twice)
     monkeypatch.setattr(resync, "CLAIM_PAUSE_SECONDS", 0)
@@ -246,7 +276,7 @@ def test_a_claim_that_finds_the_database_locked_is_tried_again(payram, payments,
 
 
 def test_a_database_that_stays_locked_is_an_error(payments, monkeypatch):
-    def locked(size):
+    def locked(size, without):
         raise OperationalError("database is locked")
 
     monkeypatch.setattr(resync, "claim", locked)
@@ -280,9 +310,28 @@ def test_a_receiver_that_fails_again_is_counted(listener):
     assert (summary.announced, summary.exit_code) == (0, 3)
 
 
-def test_pending_announcements_can_be_limited(listener):
-    PaymentFactory.create_batch(3, paid=True, pending="payment_paid")
-    assert len(list(resync.announce_pending(limit=2))) == 2
+def test_receivers_that_keep_failing_do_not_keep_the_others(listener, monkeypatch):
+    monkeypatch.setattr(resync, "ANNOUNCED_AT_ONCE", 2)
+    bad = PaymentFactory.create_batch(3, paid=True, pending="payment_paid")
+    good = PaymentFactory(paid=True, pending="payment_updated")
+    listener.fail_on = {"payment_paid"}
+    assert [one.announced for one in resync.announce_pending()] == [False] * len(bad) + [True]
+    assert listener.heard[0][1] == good
+
+
+def test_a_database_error_of_one_payment_does_not_keep_the_others_from_being_told(listener, monkeypatch, caplog):
+    PaymentFactory.create_batch(2, paid=True, pending="payment_paid")
+    real, calls = lifecycle.announce, []
+
+    def deadlock_once(payment):
+        calls.append(payment)
+        if len(calls) == 1:
+            raise OperationalError("deadlock")
+        return real(payment)
+
+    monkeypatch.setattr(lifecycle, "announce", deadlock_once)
+    assert [one.announced for one in resync.announce_pending()] == [False, True]
+    assert str(calls[0]) in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -459,7 +459,7 @@ def test_a_hasty_thread_does_not_shorten_another_threads_deadline(connect):
 
 @pytest.mark.parametrize("status", [502, 504])
 def test_a_get_is_asked_three_times_behind_a_failing_gateway(connect, status):
-    with raw_server(http(status, b"gone", Retry_After="60")) as server:
+    with raw_server(http(status, b"gone", Retry_After="60", Connection="close")) as server:
         started = time.monotonic()
         answer = ask(connect(), server.url, "GET")
         assert 0.4 <= time.monotonic() - started < 3

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from django.contrib.auth.mixins import LoginRequiredMixin
 from django.core.cache import cache
 from django.test import Client
 from django.urls import resolve
 
+from django_payram.api import CheckoutAPIView
 from django_payram.models import Payment
 from django_payram.views import CheckoutView
 
@@ -93,6 +95,13 @@ def test_a_shop_without_sessions_can_take_payments(payram, order, rf):
 def test_a_shops_transaction_per_request_does_not_hold_the_checkout(path):
     """F10: the row must be committed before PayRam is called."""
     assert "default" in resolve(path).func._non_atomic_requests
+
+
+@pytest.mark.parametrize("base", [CheckoutView, CheckoutAPIView])
+def test_a_mixin_in_front_does_not_bring_the_transaction_back(base):
+    """F10: LoginRequiredMixin has a dispatch of its own, without our decorators."""
+    view = type("Pay", (LoginRequiredMixin, base), {}).as_view()
+    assert "default" in view._non_atomic_requests
 
 
 def test_a_view_without_its_methods_says_which_is_missing(rf):

@@ -139,6 +139,20 @@ def test_a_payment_without_an_order_has_no_link(client):
     assert "Back to your order" not in page(client, PaymentFactory(paid=True)).content.decode()
 
 
+def test_an_order_whose_model_is_gone_has_no_link(client):
+    from django.contrib.contenttypes.models import ContentType
+
+    stale = ContentType.objects.create(app_label="gone", model="order")
+    assert page(client, PaymentFactory(paid=True, order_type=stale, order_id="1")).status_code == 200
+
+
+def test_a_top_up_shows_what_it_tops_up(client):
+    parent = PaymentFactory(partly_paid=True, paid_at=timezone.now(), topped_up_usd=30)
+    child = PaymentFactory(parent=parent, state=State.FILLED)
+    assert parent.reference in page(client, child).content.decode()
+    assert state(client, child).json()["is_paid"]
+
+
 def test_hostile_words_are_escaped(client):
     payment = PaymentFactory(paid=True, currency="<script>alert(1)</script>", deposit_address='"><img src=x>')
     text = page(client, payment).content.decode()

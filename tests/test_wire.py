@@ -358,7 +358,7 @@ def test_a_word_is_cut_at_64_characters():
     ("name", "given"),
     [
         ("reference", "reference_id referenceId referenceID"),
-        ("word", "paymentState payment_state status"),
+        ("word", "paymentState payment_state"),
         ("requested_usd", "amountInUSD amount_in_usd"),
         ("filled_usd", "filledAmountInUSD filled_amount_in_usd filled_amount_usd"),
         ("filled_amount", "filledAmount filled_amount"),
@@ -941,3 +941,22 @@ def test_a_webhook_as_a_query_string_reads_as_its_json(payment):
     written = {spelling: text(payment[name]) for spelling, (name, _write) in spelled.items()}
     query = {spelling: value for spelling, value in written.items() if value is not None}
     assert wire.read_query(query) == wire.read_webhook(body(**written))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"filledAmountInUSD": "20.0"}, {"filled_amount_in_usd": 20}),
+        ({"paymentState": "CANCELLED"}, {"payment_state": "canceled"}),
+        ({"payment_state": "FILLED"}, {"status": "success"}),
+    ],
+)
+def test_one_meaning_under_two_spellings_is_no_contradiction(one, other):
+    assert wire.read_webhook(body(reference_id=REFERENCE, **one, **other)) == wire.read_webhook(
+        body(reference_id=REFERENCE, **one)
+    )
+
+
+def test_the_status_counts_where_no_payment_state_is_given():
+    assert wire.read_webhook(body(reference_id=REFERENCE, status="FILLED")).state == State.FILLED
+    assert wire.read_status(body(status="FILLED")).state == State.FILLED

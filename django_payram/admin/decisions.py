@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.http import Http404, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.urls import path, reverse
 from django.utils.translation import gettext_lazy as _
@@ -52,6 +52,8 @@ class DecisionsAdmin(ReadOnlyAdmin):
         for asked in resync.run(chosen, source=Source.ADMIN, summary=summary):
             if asked.error is not None:
                 self.message_user(request, f"{asked.payment}: {asked.error}", messages.ERROR)
+            elif not asked.announced:
+                self._tell_failure(request, asked.payment)
         text = ngettext(
             "PayRam was asked about %(count)d payment.", "PayRam was asked about %(count)d payments.", summary.asked
         )
@@ -113,10 +115,16 @@ class DecisionsAdmin(ReadOnlyAdmin):
     def _ask(self, request: HttpRequest, payment: Payment) -> None:
         try:
             lifecycle.refresh(payment, source=Source.ADMIN)
-        except PayramError as exc:
+        except (PayramError, ImproperlyConfigured) as exc:
             self.message_user(request, str(exc), messages.ERROR)
             return
         self.message_user(request, _("PayRam was asked, and its answer is recorded."), messages.SUCCESS)
+        if payment.pending:
+            self._tell_failure(request, payment)
+
+    def _tell_failure(self, request: HttpRequest, payment: Payment) -> None:
+        text = _("A receiver of %(payment)s failed; its error is shown on the payment.")
+        self.message_user(request, text % {"payment": payment}, messages.ERROR)
 
     def _announce_again(self, request: HttpRequest, payment: Payment) -> None:
         recorded = lifecycle.announce_again(payment, actor=request.user.get_username())
@@ -124,8 +132,7 @@ class DecisionsAdmin(ReadOnlyAdmin):
             text = _("The receivers of %(payment)s were told.")
             self.message_user(request, text % {"payment": payment}, messages.SUCCESS)
         else:
-            text = _("A receiver of %(payment)s failed; its error is shown on the payment.")
-            self.message_user(request, text % {"payment": payment}, messages.ERROR)
+            self._tell_failure(request, payment)
 
     def _accept(self, request: HttpRequest, payment: Payment) -> None:
         self._decide(request, payment, lifecycle.accept, _("The payment counts as paid."))
@@ -140,7 +147,7 @@ class DecisionsAdmin(ReadOnlyAdmin):
             return
         try:
             decide(payment, reason=form.cleaned_data["reason"], actor=request.user.get_username())
-        except ValueError as exc:
-            self.message_user(request, str(exc), messages.ERROR)
+        except ValueError:
+            self.message_user(request, _("The payment is not held for review any more."), messages.ERROR)
             return
         self.message_user(request, done, messages.SUCCESS)

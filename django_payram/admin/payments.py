@@ -33,7 +33,7 @@ EXACT_SEARCH = ("reference", "customer_id", "order_id", "deposit_address")
 class PaymentAdmin(DecisionsAdmin):
     """The list of payments, and one payment with its timeline."""
 
-    list_display = ("label", "state", "amount", "received", "order_link", "customer_email", "review", "age")
+    list_display = ("label", "state", "review", "amount", "received", "order_link", "age", "customer_email")
     list_filter = ("state", "review", "project", "created_at")
     list_per_page = 50
     ordering = ("-created_at", "-pk")
@@ -164,7 +164,7 @@ class PaymentAdmin(DecisionsAdmin):
         context |= {
             "timeline": reversed(events),
             "may_ask": self.has_ask_permission(request),
-            "may_review": self.has_review_permission(request) and bool(payment.review),
+            "may_review": self.has_review_permission(request) and (bool(payment.review) or payment.is_held),
             "reason_form": ReasonForm(auto_id="%s"),
         }
         return super().render_change_form(request, context, *args, **kwargs)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from django_payram import conf
 from django_payram.client import client_for
@@ -34,11 +33,13 @@ def adopt(
 ) -> Payment:
     """Take in a payment that was made in PayRam's own dashboard, and the webhooks that came about it.
 
-    A reference that is known already is only asked about. Raises ValueError when PayRam does not say what amount it
-    asked for, and the errors of refresh.
+    A reference that is known already is only asked about; ValueError says so if it belongs to another order than
+    ``order``. ValueError is also raised when PayRam does not say what amount it asked for, else the errors of refresh.
     """
     known = _payments(project).filter(reference=reference).first()
     if known is not None:
+        if order is not None and known.order != order:
+            raise ValueError(f"{reference} is known already and belongs to another order or to none.")
         return ask_and_record(known, source=Source.ADMIN).payment
     asked_at = timezone.now()
     answer = client_for(conf.project(project)).fetch(reference)
@@ -75,9 +76,7 @@ def take_in(hint: Report, *, project: str, payload: str) -> Recorded | None:
     except (PayramRefused, PayramDataError):
         return None
     if answer.customer_id is None:
-        gate.doubt(
-            newest, note=_("PayRam does not say whose payment %(reference)s is.") % {"reference": hint.reference}
-        )
+        gate.doubt(newest, reference=hint.reference)
         return None
     payment = _lost(relatives, answer) or _top_up(relatives, hint, answer)
     match(payment, reference=hint.reference)
@@ -107,11 +106,12 @@ def _is_awaited(relatives: PaymentQuerySet) -> bool:
 
 
 def _lost(relatives: PaymentQuerySet, answer: Report) -> Payment | None:
-    """Return the payment whose create call got no answer, if this one asks for its amount."""
-    if answer.requested_usd is None:
-        return None
-    lost = relatives.filter(reference=None, state__in=(State.CREATING, State.FAILED))
-    return lost.filter(amount_usd=_cents(answer.requested_usd)).order_by("-created_at").first()
+    """Return the payment whose create call got no answer, if this one has its invoice id or asks for its amount."""
+    lost = relatives.filter(reference=None, state__in=(State.CREATING, State.FAILED)).order_by("-created_at")
+    named = [payment for payment in lost if str(payment.token) == answer.invoice_id]
+    if named or answer.requested_usd is None:
+        return named[0] if named else None
+    return lost.filter(amount_usd=_cents(answer.requested_usd)).first()
 
 
 def _top_up(relatives: PaymentQuerySet, hint: Report, answer: Report) -> Payment:

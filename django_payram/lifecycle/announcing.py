@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from django.db import transaction
+from django.db import OperationalError, connections, transaction
 
 from django_payram.conf import redact
 from django_payram.models import Payment, database
@@ -58,6 +58,9 @@ def _send(name: str, payment: Payment, *, previous_state: str) -> str:
             SIGNALS[name].send(sender=Payment, payment=payment, **extra.get(name, {}))
             _refuse_rollback(using)
     except Exception as exc:
+        if connections[using].needs_rollback:
+            # A deadlock has undone the whole transaction, the payment's new state included: all of it comes again.
+            raise OperationalError(f"A receiver of {name} lost the transaction.") from exc
         logger.exception("A receiver of %s failed for payment %s.", name, payment.token)
         return redact(f"{name}: {type(exc).__name__}: {exc}")[:ERROR_LIMIT]
     return ""

@@ -8,14 +8,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from django.core.exceptions import ImproperlyConfigured
-from django.db import OperationalError
+from django.db import DatabaseError, InterfaceError
 from django.utils import timezone
 
 from django_payram import conf
 from django_payram.client import client_for
 from django_payram.exceptions import PayramDataError, PayramError
 from django_payram.lifecycle import ratchet
-from django_payram.lifecycle.gate import Recorded, announce, record
+from django_payram.lifecycle.gate import Recorded, record
 from django_payram.models import Payment, Source, database
 
 if TYPE_CHECKING:
@@ -49,13 +49,14 @@ def freshen(payment: Payment) -> Payment:
 
     For pages that a customer looks at: if PayRam cannot be asked, what is recorded must do.
     """
-    if payment.pending:
-        payment = announce(payment, source=Source.RETURN).payment
-    if payment.is_paid or payment.is_filled or payment.reference is None or not _claim(payment):
+    settled = payment.is_paid or payment.is_filled
+    if payment.reference is None or (settled and not payment.pending):
         return payment
     try:
+        if not _claim(payment):
+            return payment
         return refresh(payment, source=Source.RETURN, client=_quick_client(payment.project))
-    except (PayramError, ImproperlyConfigured, OperationalError) as exc:
+    except (PayramError, ImproperlyConfigured, DatabaseError, InterfaceError) as exc:
         logger.warning("PayRam could not be asked for the status page of %s. %s", payment.token, exc)
         return payment
 
@@ -92,6 +93,6 @@ def ask_and_record(
         raise PayramDataError(f"The payment {payment.token} has no reference yet, so PayRam cannot be asked.")
     asked_at = timezone.now()
     client = client or client_for(conf.project(payment.project))
-    answer = replace(client.fetch(reference, customer_id=payment.customer_id), reference=reference)
+    answer = replace(client.fetch(reference, customer_id=payment.customer_id or None), reference=reference)
     report = ratchet.completed(answer, hint) if hint else answer
     return record(payment, report, source=source, asked_at=asked_at, payload=payload)

@@ -1,24 +1,13 @@
-"""One entry in the books: a payment locked with all that must be decided together, and what is about to be written."""
+"""One entry in the books: what a report, or a person, changes of a payment, and who has to be told."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import TYPE_CHECKING
-
-from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from django_payram import conf, schedule
 from django_payram.lifecycle import announcing, ratchet
-from django_payram.models import (
-    CRASHED_AFTER,
-    Outcome,
-    Payment,
-    PaymentEvent,
-    Source,
-    database,
-    siblings,
-)
+from django_payram.lifecycle.sheet import Sheet
+from django_payram.models import CRASHED_AFTER, ZERO, Outcome, Payment, PaymentEvent, Source, database
 from django_payram.states import FUNDED, Review, State, higher, larger, weightiest
 
 if TYPE_CHECKING:
@@ -27,6 +16,9 @@ if TYPE_CHECKING:
     from django_payram.wire import Report
 
 DESCRIPTION = ("currency", "blockchain", "deposit_address", "explorer_url", "filled_amount")
+
+OTHER_REQUEST = "request"
+"""Stands among the reasons raised while PayRam is known to have asked the customer for another amount."""
 
 
 def next_check(payment: Payment, *, now: datetime) -> datetime | None:
@@ -39,81 +31,68 @@ def next_check(payment: Payment, *, now: datetime) -> datetime | None:
     return schedule.next_check(state, since=since, now=now, confirming=payment.is_confirming)
 
 
-class Entry:
-    """A transaction's view of one payment, its order's other payments, and its top-ups.
-
-    All of them are locked by one query, by id, so that two payments of one order cannot both become the first paid.
-    """
+class Entry(Sheet):
+    """What is about to be written of one payment, decided from its locked rows."""
 
     def __init__(self, payment: Payment, *, source: Source, payload: str = "", actor: str = "") -> None:
-        self.source, self.payload, self.actor = source, payload, actor
-        self.now = timezone.now()
+        super().__init__(payment, source=source, payload=payload, actor=actor)
         self.news = False
         self.due: set[str] = set()
-        self.events: list[PaymentEvent] = []
-        self._changed: dict[int, set[str]] = defaultdict(set)
-        rows = Payment.objects.using(database()).select_for_update().filter(siblings(payment))
-        self._members = {member.pk: member for member in rows.order_by("pk")}
-        if payment.pk not in self._members:
-            raise Payment.DoesNotExist(f"The payment {payment.token} is gone.")
-        self.row = self._members[payment.pk]
-        self.root = self._members[self.row.parent_id or self.row.pk]
-        self.before = self.row.state
 
     # What is heard
 
     def hear(self, report: Report, *, asked_at: datetime | None, url: str) -> None:
         """Take in a report: move the ratchet, then settle what follows from it."""
         if asked_at is not None:
-            self._set(self.row, checked_at=self.now)
+            self.set(self.row, checked_at=self.now)
         if report.state is None:
             self._note_unknown_state(report)
         else:
             self._identify(report, url)
             self._move(report, asked_at)
             self._settle(report, asked_at)
-        self._reschedule(self.row)
+        self.set(self.row, next_check_at=next_check(self.row, now=self.now))
 
     def fail(self, outcome: Outcome, *, error: str, reference: str | None) -> None:
         """Take in that the create call got no link, and free the order for another try."""
         if outcome == Outcome.REFUSED:
             self._advance(State.FAILED)
         if reference and not self.row.reference:
-            self._set(self.row, reference=reference, next_check_at=self.now)
-        self._set(self.row, live_slot=None, told_state=self.row.state)
-        self._log(outcome, error=error)
+            self.set(self.row, reference=reference, next_check_at=self.now)
+        self.set(self.row, live_slot=None, told_state=self.row.state)
+        self.log(outcome, error=error)
+        self._reconsider_superseded()
 
     def repeat(self) -> None:
         """Make everything that is true now due once more."""
-        self.due.add("payment_updated")
-        if self.root.is_paid and not self._paid_by_another():
-            self.due.add("payment_paid")
-        if self.root.state == State.CANCELED and not self._replaced():
-            self.due.add("payment_canceled")
-        if self.root.review:
-            self.due.add("payment_needs_review")
+        self.due |= set(self._truths())
 
     def pay(self) -> None:
         """Mark the root as paid in full, which happens once."""
-        self._set(self.root, paid_at=self.now, live_slot=None)
-        self._log(Outcome.PAID, payment=self.root)
+        self.set(self.root, paid_at=self.now, live_slot=None)
+        self.log(Outcome.PAID, payment=self.root)
         if self._paid_by_another():
             self._flag(self.root, Review.DUPLICATE)
-        else:
-            self.due.add("payment_paid")
-        self._reschedule(self.root)
+        self.due.add("payment_paid")
+        self.set(self.root, next_check_at=next_check(self.root, now=self.now))
 
-    def unflag(self, outcome: Outcome, *, note: str) -> None:
+    def unflag(self, outcome: Outcome, *, note: str = "") -> None:
         """Clear the review. Its reason stays among those raised, so that it does not come back by itself."""
-        self._set(self.root, review="")
-        self._log(outcome, payment=self.root, note=note)
+        self.set(self.root, review="")
+        self.log(outcome, payment=self.root, note=note)
+
+    def doubt(self, reference: str) -> None:
+        """Let a person look at the root: money may belong to it that PayRam could not place."""
+        if Review.PARTIAL not in self.root.raised.split():
+            self.log(Outcome.DOUBTFUL, payment=self.root, note=reference)
+        self._flag(self.root, Review.PARTIAL)
 
     def _identify(self, report: Report, url: str) -> None:
         if report.reference and not self.row.reference:
-            self._set(self.row, reference=report.reference)
+            self.set(self.row, reference=report.reference)
         if url and not self.row.url:
-            self._set(self.row, url=url)
-            self._log(Outcome.CREATED)
+            self.set(self.row, url=url)
+            self.log(Outcome.CREATED)
 
     def _move(self, report: Report, asked_at: datetime | None) -> None:
         """Move the ratchet of state and sum; everything decided from the row as it was comes first."""
@@ -129,23 +108,23 @@ class Entry:
         self._describe(report)
         self._advance(state)
         if richer:
-            self._set(self.row, filled_usd=larger(self.row.filled_usd, report.filled_usd))
+            self.set(self.row, filled_usd=larger(self.row.filled_usd, report.filled_usd))
         if late and (rising or richer):
             self._flag(self.row, Review.LATE)
         if self.news:
-            self._set(self.row, updated_at=self.now)
+            self.set(self.row, updated_at=self.now)
             self._log_move()
 
     def _advance(self, state: State) -> None:
         self.row.state = higher(State(self.row.state), state)
-        self._changed[self.row.pk].add("state")
+        self.touch(self.row, "state")
 
     def _log_move(self) -> None:
         # Opening a link is told to the caller of open_payment, not to receivers.
         if self.source == Source.CHECKOUT and self.row.state == State.OPEN:
-            self._set(self.row, told_state=self.row.state)
+            self.set(self.row, told_state=self.row.state)
             return
-        self._log(Outcome.RECORDED)
+        self.log(Outcome.RECORDED)
         self.due.add("payment_updated")
 
     def _describe(self, report: Report) -> None:
@@ -155,14 +134,16 @@ class Entry:
         if report.on_chain:
             known["confirmations"] = report.confirmations or 0
             known["confirmations_required"] = report.confirmations_required
-        self._set(self.row, **known)
+        elif ratchet.vanished(report):
+            known["confirmations"] = None
+        self.set(self.row, **known)
 
     def _note_unknown_state(self, report: Report) -> None:
         seen = PaymentEvent.objects.using(database()).filter(
             payment=self.row, outcome=Outcome.UNKNOWN_STATE, note=report.word
         )
         if not seen.exists():
-            self._log(Outcome.UNKNOWN_STATE, note=report.word)
+            self.log(Outcome.UNKNOWN_STATE, note=report.word)
 
     # What follows
 
@@ -172,32 +153,29 @@ class Entry:
         self._count_top_ups()
         wrong = self._is_wrong(report)
         if wrong:
-            self._flag(self.root, Review.AMOUNT)
-        elif asked_at is not None and self.root.is_held:
-            self.unflag(Outcome.RESOLVED, note=_("The amount is right now."))
+            # A person may have settled it before the money came: news of it is looked at again.
+            self._flag(self.root, Review.AMOUNT, again=self.news and self.root.is_held)
+        elif self.row is self.root and asked_at is not None and self.root.review == Review.AMOUNT:
+            self.unflag(Outcome.RELEASED)
         if not wrong and self._may_be_paid():
             self.pay()
 
     def _close(self) -> None:
-        self._set(self.row, closed_at=self.now, live_slot=None)
+        self.set(self.row, closed_at=self.now, live_slot=None)
+        if self.row.is_paid or self.row is not self.root:
+            return
         if self.row.state == State.PARTIALLY_FILLED:
             self._flag(self.row, Review.PARTIAL)
-        elif self.row.state == State.CANCELED and self.row is self.root:
-            self._cancel()
-
-    def _cancel(self) -> None:
-        if self._replaced():
-            self._log(Outcome.SUPERSEDED)
-            return
-        self._log(Outcome.CANCELED)
-        self.due.add("payment_canceled")
+        elif self.row.state == State.CANCELED:
+            self.log(Outcome.SUPERSEDED if self._replaced() else Outcome.CANCELED)
+            self.due.add("payment_canceled")
 
     def _count_top_ups(self) -> None:
-        total = sum((top_up.received_usd for top_up in self._top_ups()), start=self.root.topped_up_usd * 0)
+        total = sum((top_up.received_usd for top_up in self.top_ups), start=ZERO)
         if total > self.root.topped_up_usd:
             self._flag_surprising_top_up()
             self.news = True
-            self._set(self.root, topped_up_usd=total, updated_at=self.now)
+            self.set(self.root, topped_up_usd=total, updated_at=self.now)
             self.due.add("payment_updated")
 
     def _flag_surprising_top_up(self) -> None:
@@ -208,106 +186,94 @@ class Entry:
             self._flag(self.root, Review.LATE)
 
     def _is_wrong(self, report: Report) -> bool:
-        """Return whether the amount holds the payment back: PayRam asked for another one, or too little has come."""
-        differs = self.row is self.root and ratchet.amount_differs(self.row, report)
+        """Return whether the amount holds the payment back: PayRam asked for another one, or too little has come.
+
+        Once PayRam is known to have asked for another amount, only its own word that it did not clears that: an answer
+        that does not say what was asked for proves nothing.
+        """
+        raised = self.root.raised.split()
+        differs = OTHER_REQUEST in raised
+        if self.row is self.root and report.requested_usd is not None:
+            differs = ratchet.amount_differs(self.row, report)
+            kept = [word for word in raised if word != OTHER_REQUEST]
+            self.set(self.root, raised=" ".join([*kept, OTHER_REQUEST] if differs else kept))
         return differs or ratchet.is_short(self.root, tolerance_percent=self._tolerance())
 
     def _may_be_paid(self) -> bool:
         if self.root.is_paid or self.root.review == Review.AMOUNT:
             return False
-        covered = ratchet.is_covered(self.root, self._top_ups(), tolerance_percent=self._tolerance())
+        covered = ratchet.is_covered(self.root, self.top_ups, tolerance_percent=self._tolerance())
         return covered or (self.root.is_filled and self.row is self.root)
 
     def _tolerance(self) -> float:
         return conf.project(self.row.project).shortfall_percent
 
-    def _top_ups(self) -> list[Payment]:
-        return [member for member in self._members.values() if member.parent_id == self.root.pk]
-
-    def _others(self) -> list[Payment]:
-        """Return the order's other payments, top-ups left out: they are part of what they top up."""
-        return [member for member in self._members.values() if member.parent_id is None and member is not self.root]
-
     def _paid_by_another(self) -> bool:
-        return any(other.is_paid for other in self._others())
+        return any(other.is_paid for other in self.others)
 
     def _replaced(self) -> bool:
-        return any(other.is_paid or (other.is_open and not self._crashed(other)) for other in self._others())
+        return any(other.is_paid or (other.is_open and not self._crashed(other)) for other in self.others)
 
     def _crashed(self, other: Payment) -> bool:
         return other.state == State.CREATING and other.created_at < self.now - CRASHED_AFTER
 
-    # What is written
+    def _reconsider_superseded(self) -> None:
+        """The link that replaced another one never came to be: the other's cancellation is to be told after all."""
+        canceled = [other for other in self.others if other.state == State.CANCELED and other.closed_at]
+        if not canceled or self._replaced():
+            return
+        superseded = PaymentEvent.objects.using(database()).filter(payment=canceled[-1], outcome=Outcome.SUPERSEDED)
+        if superseded.exists() and not canceled[-1].pending:
+            self.set(canceled[-1], pending="payment_canceled")
+
+    # What is told
+
+    def _truths(self) -> list[str]:
+        """Return the signals that are true of the root now; what was due and is no longer true is not told."""
+        root = self.root
+        duplicate = Review.DUPLICATE in root.raised.split() and self._paid_by_another()
+        dead = root.state == State.CANCELED and root.closed_at is not None and not root.received_usd
+        truths = {
+            "payment_paid": root.is_paid and not duplicate,
+            "payment_canceled": dead and not root.is_paid and not self._replaced(),
+            "payment_needs_review": bool(root.review),
+            "payment_updated": True,
+        }
+        return [name for name, holds in truths.items() if holds]
 
     def commit(self) -> bool:
         """Write everything and tell the receivers. Return whether all of them succeeded."""
-        waiting = self.root.pending.split()
-        due = announcing.with_receivers({*waiting, *self.due})
-        previous_state = self.root.told_state
+        waiting = set(self.root.pending.split())
+        due = announcing.with_receivers((waiting | self.due) & set(self._truths()))
+        before = {name: getattr(self.root, name) for name in ("told_state", "announce_error")}
         if waiting or self.due:
             # Written as if all went well: the usual case then needs one UPDATE.
-            self._set(self.root, pending="", announce_error="", told_state=self.root.state)
-        if waiting:
-            self._log(Outcome.ANNOUNCED, payment=self.root)
-        self._save()
-        failures = announcing.tell(self.root, due, previous_state=previous_state)
+            self.set(self.root, pending="", announce_error="", told_state=self.root.state)
+        self.save()
+        failures = announcing.tell(self.root, due, previous_state=before["told_state"])
         if failures:
-            self._remember(failures, previous_state)
+            self._remember(failures, **before)
+        elif waiting:
+            self.log(Outcome.ANNOUNCED, payment=self.root)
+        self.save()
         return not failures
 
-    def _remember(self, failures: dict[str, str], previous_state: str) -> None:
+    def _remember(self, failures: dict[str, str], *, told_state: str, announce_error: str) -> None:
         error = "\n".join(failures.values())
-        self._set(self.root, pending=" ".join(failures), announce_error=error)
+        self.set(self.root, pending=" ".join(failures), announce_error=error)
         if "payment_updated" in failures:
-            self._set(self.root, told_state=previous_state)
-        self._log(Outcome.NOT_ANNOUNCED, payment=self.root, error=error)
-        self._save()
+            self.set(self.root, told_state=told_state)
+        # The same failure is told again and again; it is written down once.
+        if error != announce_error:
+            self.log(Outcome.NOT_ANNOUNCED, payment=self.root, error=error)
 
-    def _save(self) -> None:
-        for member in self._members.values():
-            if fields := self._changed.pop(member.pk, None):
-                member.save(using=database(), update_fields=sorted(fields))
-        PaymentEvent.objects.using(database()).bulk_create(self.events)
-        self.events = []
-
-    def _set(self, payment: Payment, **values: object) -> None:
-        for name, value in values.items():
-            if getattr(payment, name) != value:
-                setattr(payment, name, value)
-                self._changed[payment.pk].add(name)
-
-    def flag(self, reason: Review, *, note: str) -> None:
-        """Raise a reason for review of the root, in words of its own."""
-        self._flag(self.root, reason, note=note)
-
-    def _flag(self, payment: Payment, reason: Review, note: str = "") -> None:
+    def _flag(self, payment: Payment, reason: Review, *, again: bool = False) -> None:
         """Raise a reason for review, once. A weaker reason never hides a weightier one."""
         raised = payment.raised.split()
-        if reason in raised:
+        if reason in raised and not (again and payment.review != reason):
             return
         standing = weightiest([payment.review, reason])
         if standing != payment.review and payment is self.root:
             self.due.add("payment_needs_review")
-        self._set(payment, raised=" ".join([*raised, reason]), review=standing)
-        self._log(Outcome.REVIEW, payment=payment, note=note or str(reason.label))
-
-    def _reschedule(self, payment: Payment) -> None:
-        self._set(payment, next_check_at=next_check(payment, now=self.now))
-
-    def _log(self, outcome: Outcome, *, payment: Payment | None = None, error: str = "", note: str = "") -> None:
-        subject = payment or self.row
-        self.events.append(
-            PaymentEvent(
-                payment=subject,
-                project=subject.project,
-                reference=subject.reference or "",
-                source=self.source,
-                outcome=outcome,
-                state_before=self.before if subject is self.row else subject.state,
-                state_after=subject.state,
-                payload=self.payload if outcome == Outcome.RECORDED else "",
-                error=error,
-                note=note,
-                actor=self.actor,
-            )
-        )
+        self.set(payment, raised=" ".join(dict.fromkeys([*raised, reason])), review=standing)
+        self.log(Outcome.REVIEW, payment=payment, note=reason.value)

@@ -9,7 +9,6 @@ from django.db import transaction
 
 from django_payram.lifecycle.entry import Entry
 from django_payram.models import Outcome, Payment, Source, database
-from django_payram.states import Review
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -58,11 +57,11 @@ def failed(payment: Payment, *, outcome: Outcome, error: str, reference: str | N
         return _finish(entry).payment
 
 
-def doubt(payment: Payment, *, note: str) -> Recorded:
-    """Let a person look at a payment to which money may belong that PayRam could not place."""
+def doubt(payment: Payment, *, reference: str) -> Recorded:
+    """Let a person look at a payment to which ``reference`` may belong: PayRam could not say."""
     with transaction.atomic(using=database()):
         entry = Entry(payment, source=Source.WEBHOOK)
-        entry.flag(Review.PARTIAL, note=note)
+        entry.doubt(reference)
         return _finish(entry)
 
 
@@ -85,7 +84,7 @@ def accept(payment: Payment, *, reason: str, actor: str) -> Recorded:
     with transaction.atomic(using=database()):
         entry = Entry(payment, source=Source.ADMIN, actor=actor)
         if not entry.root.is_held:
-            raise ValueError("Only a payment that is held because of its amount can be accepted.")
+            raise ValueError("Only a payment that is filled and held can be accepted.")
         entry.unflag(Outcome.ACCEPTED, note=reason)
         entry.pay()
         return _finish(entry)

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import enum
+import logging
 import uuid
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from django.utils import timezone
 
-from django_payram import conf
-from django_payram.exceptions import PayramError
+from django_payram import conf, wire
+from django_payram.exceptions import PayramDataError, PayramError
 from django_payram.lifecycle import ratchet
-from django_payram.lifecycle.adopting import take_in
+from django_payram.lifecycle.adopting import match, take_in
 from django_payram.lifecycle.asking import ask_and_record
 from django_payram.lifecycle.gate import Recorded, announce, record
 from django_payram.models import Outcome, Payment, PaymentEvent, Source, database
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from django.db.models import QuerySet
 
     from django_payram.conf import Project
@@ -25,6 +28,12 @@ if TYPE_CHECKING:
 
 HINT_INTERVAL = timedelta(minutes=1)
 """A webhook whose state cannot be read makes us ask PayRam, at most this often: it may be repeated every 3 seconds."""
+
+
+UNREADABLE_PER_HOUR = 100
+KEPT_AT_ONCE = 50
+
+logger = logging.getLogger("django_payram")
 
 
 class Heard(enum.Enum):
@@ -41,9 +50,17 @@ def hear(report: Report, *, project: Project, payload: str) -> Heard:
 
     Raises PayramError when PayRam had to be asked and could not be.
     """
-    payment = _payments(project).filter(reference=report.reference).first()
-    if payment is None or payment.reference != report.reference:
+    payment = _known(report, project)
+    if payment is None:
         return _hear_unknown(report, project=project, payload=payload)
+    return _hear_known(payment, report, project=project, payload=payload)
+
+
+def _known(report: Report, project: Project) -> Payment | None:
+    return _payments(project).filter(reference=report.reference).first()
+
+
+def _hear_known(payment: Payment, report: Report, *, project: Project, payload: str) -> Heard:
     if _is_worth_asking(payment, report):
         return _result(_confirm(payment, report, project=project, payload=payload))
     if payment.pending:
@@ -82,15 +99,17 @@ def _can_be_trusted(payment: Payment, hint: Report) -> bool:
 def _hear_unknown(report: Report, *, project: Project, payload: str) -> Heard:
     payment = _named_by_invoice(report, project)
     if payment is not None:
+        match(payment, reference=report.reference)
         return _result(_confirm(payment, report, project=project, payload=payload))
     recorded = take_in(report, project=project.name, payload=payload)
     if recorded is not None:
         return _result(recorded)
     _keep(report, project=project, payload=payload)
     # The create call may have saved its reference in this very moment, before it could see the event.
-    if _payments(project).filter(reference=report.reference).exists():
-        return hear(report, project=project, payload=payload)
-    return Heard.UNMATCHED
+    payment = _known(report, project)
+    if payment is None:
+        return Heard.UNMATCHED
+    return _hear_known(payment, report, project=project, payload=payload)
 
 
 def _named_by_invoice(report: Report, project: Project) -> Payment | None:
@@ -116,11 +135,31 @@ def _keep(report: Report, *, project: Project, payload: str) -> None:
 
 
 def keep_unreadable(*, project: Project, payload: str, error: str) -> None:
-    """Keep an authenticated webhook that could not be read, once, for a person to look at."""
-    facts = {"project": project.name, "outcome": Outcome.UNREADABLE, "payload": conf.redact(payload)}
+    """Keep an authenticated webhook that could not be read, once, for a person to look at; so many an hour at most."""
+    facts = {"project": project.name, "outcome": Outcome.UNREADABLE}
+    payload = conf.redact(payload)
+    an_hour_ago = timezone.now() - timedelta(hours=1)
     events = PaymentEvent.objects.using(database())
-    if not events.filter(**facts).exists():
-        events.create(**facts, source=Source.WEBHOOK, error=error)
+    recent = events.filter(**facts, created_at__gt=an_hour_ago).values_list("payload", flat=True)
+    kept = list(recent[:UNREADABLE_PER_HOUR])
+    if payload in kept or len(kept) >= UNREADABLE_PER_HOUR:
+        logger.warning("A webhook could not be read and is not kept once more. %s", error)
+        return
+    events.create(**facts, payload=payload, source=Source.WEBHOOK, error=error)
+
+
+def hear_kept(project: str, *, customer_id: str, since: datetime) -> None:
+    """Hear once more the unmatched webhooks of a customer that were kept since a moment. Raises PayramError."""
+    kept = PaymentEvent.objects.using(database()).filter(
+        project=project, payment=None, outcome=Outcome.UNMATCHED, created_at__gte=since
+    )
+    for payload in list(kept.order_by("pk").values_list("payload", flat=True)[:KEPT_AT_ONCE]):
+        try:
+            event = wire.read_webhook(payload.encode())
+        except PayramDataError:
+            continue
+        if isinstance(event, wire.Report) and event.customer_id == customer_id:
+            hear(event, project=conf.project(project), payload=payload)
 
 
 def _result(recorded: Recorded) -> Heard:

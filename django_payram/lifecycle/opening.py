@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ from django_payram.exceptions import (
 from django_payram.lifecycle import gate
 from django_payram.lifecycle.adopting import match
 from django_payram.lifecycle.asking import ask_and_record
+from django_payram.lifecycle.hearing import hear_kept
 from django_payram.lifecycle.wish import Wish, read_wish
 from django_payram.models import CRASHED_AFTER, Outcome, Payment, Source, database, slot
 from django_payram.states import FULLY_FILLED, Review, State
@@ -34,6 +36,9 @@ if TYPE_CHECKING:
     from django.db.models import Model
 
     from django_payram.client import Client
+    from django_payram.wire import Created
+
+logger = logging.getLogger("django_payram")
 
 WAIT_SECONDS = 10.0
 """How long a second click waits for the first one's link."""
@@ -131,6 +136,8 @@ def _insert(wish: Wish, *, instead_of: Payment | None) -> Payment | None:
     payment = wish.row()
     try:
         with transaction.atomic(using=database()):
+            _lock(wish)
+            _refuse_if_paid(wish)
             if instead_of is not None:
                 rows = Payment.objects.using(database()).filter(pk=instead_of.pk)
                 rows.filter(live_slot=payment.live_slot).update(live_slot=None)
@@ -142,12 +149,19 @@ def _insert(wish: Wish, *, instead_of: Payment | None) -> Payment | None:
     return payment
 
 
+def _lock(wish: Wish) -> None:
+    """Keep the order's payments from becoming paid while another link is made for it."""
+    if wish.order is not None:
+        list(Payment.objects.using(database()).for_order(wish.order).select_for_update().order_by("pk"))
+
+
 def _refuse_too_many(wish: Wish) -> None:
     if wish.order is None:
         return
     since = timezone.now() - timedelta(hours=1)
     recent = Payment.objects.using(database()).for_order(wish.order).filter(created_at__gt=since, parent=None)
-    if recent.count() >= LINKS_PER_HOUR:
+    # What PayRam has refused, or was never asked for, took nothing there.
+    if recent.exclude(state=State.FAILED).count() >= LINKS_PER_HOUR:
         raise PayramRefused(
             f"The order has had {LINKS_PER_HOUR} payment links within an hour. Try again later.",
             code="too_many_links",
@@ -169,9 +183,21 @@ def _create(payment: Payment, client: Client) -> Payment:
     except PayramError as exc:
         _record_failure(payment, exc)
         raise
+    payment = _record_link(payment, created)
+    if match(payment):
+        payment = _catch_up(payment, client)
+    _hear_early(payment)
+    return payment
+
+
+def _record_link(payment: Payment, created: Created) -> Payment:
     report = Report(reference=created.reference, word="OPEN", state=State.OPEN)
-    payment = gate.record(payment, report, source=Source.CHECKOUT, url=created.url).payment
-    return _catch_up(payment, client) if match(payment) else payment
+    try:
+        return gate.record(payment, report, source=Source.CHECKOUT, url=created.url).payment
+    except IntegrityError as exc:
+        error = f"PayRam named the reference {created.reference}, which another payment has."
+        gate.failed(payment, outcome=Outcome.UNKNOWN, error=error)
+        raise PayramDataError(error, reference=created.reference) from exc
 
 
 def _record_failure(payment: Payment, exc: PayramError) -> None:
@@ -180,8 +206,25 @@ def _record_failure(payment: Payment, exc: PayramError) -> None:
         payment,
         outcome=Outcome.REFUSED if definite else Outcome.UNKNOWN,
         error=str(exc),
-        reference=exc.reference if isinstance(exc, PayramDataError) else None,
+        reference=_free_reference(payment, exc),
     )
+    _hear_early(payment)
+
+
+def _free_reference(payment: Payment, exc: PayramError) -> str | None:
+    """Return the reference that an answer named although it could not be used, unless another payment has it."""
+    if not isinstance(exc, PayramDataError) or exc.reference is None:
+        return None
+    taken = Payment.objects.using(database()).filter(project=payment.project, reference=exc.reference)
+    return None if taken.exists() else exc.reference
+
+
+def _hear_early(payment: Payment) -> None:
+    """Hear the webhooks of this customer that came while nobody could know whether they meant this payment."""
+    try:
+        hear_kept(payment.project, customer_id=payment.customer_id, since=payment.created_at)
+    except PayramError as exc:
+        logger.warning("Early webhooks of the customer of %s could not be confirmed. %s", payment.token, exc)
 
 
 def _catch_up(payment: Payment, client: Client) -> Payment:

@@ -21,9 +21,9 @@ def reported_state(report: Report) -> State | None:
     """Return the state a report stands for.
 
     PayRam calls a partly paid link CANCELLED once it has expired, with the sum beside it: that is a partial payment
-    whose link is closed.
+    whose link is closed. A sum in coins proves that money came as well as one in US dollars.
     """
-    if report.state == State.CANCELED and report.filled_usd:
+    if report.state == State.CANCELED and (report.filled_usd or report.filled_amount):
         return State.PARTIALLY_FILLED
     return report.state
 
@@ -85,13 +85,28 @@ def falls_below(payment: Payment, report: Report, *, asked_at: datetime) -> bool
     return rises(state, State(payment.state)) and not closing_partial
 
 
-def completed(answer: Report, hint: Report) -> Report:
-    """Take the sum from a webhook where PayRam's answer confirms its state but knows no sum in US dollars.
+def vanished(report: Report) -> bool:
+    """Return whether an open payment has nothing on the chain, by a server that would tell."""
+    return report.state == State.OPEN and report.confirmations is not None and not report.on_chain
 
-    The status answers of 2025 and before give no such sum, the webhooks of the same servers do.
+
+def completed(answer: Report, hint: Report) -> Report:
+    """Take from a webhook what PayRam's answer confirms by its state but does not know itself.
+
+    The status answers of 2025 and before give no sum in US dollars and no confirmations, the webhooks of the same
+    servers do.
     """
-    if answer.filled_usd is None and answer.state is not None and answer.state == hint.state:
-        return replace(answer, filled_usd=hint.filled_usd)
+    if answer.state is None or answer.state != hint.state:
+        return answer
+    if answer.filled_usd is None:
+        answer = replace(answer, filled_usd=hint.filled_usd)
+    if hint.on_chain and answer.confirmations is None:
+        answer = replace(
+            answer,
+            on_chain=True,
+            confirmations=hint.confirmations,
+            confirmations_required=hint.confirmations_required,
+        )
     return answer
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 MOST_THREADS = 64
+MOST_DAYS = 36500
 
 
 def positive(text: str) -> int:
@@ -19,6 +20,14 @@ def positive(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 0 < int(text) < 10**9:
         raise argparse.ArgumentTypeError("must be a whole number above 0")
     return int(text)
+
+
+def days(text: str) -> int:
+    """Read a number of days, of a century at most."""
+    number = positive(text)
+    if number > MOST_DAYS:
+        raise argparse.ArgumentTypeError(f"must be at most {MOST_DAYS}")
+    return number
 
 
 def threads(text: str) -> int:

@@ -27,9 +27,7 @@ class PaymentFactory(DjangoModelFactory):  # type: ignore[type-arg] # not generi
             closed_at=LazyFunction(timezone.now),
             told_state=State.FILLED,
         )
-        partly_paid = Trait(
-            state=State.PARTIALLY_FILLED, filled_usd=Decimal(20), told_state=State.PARTIALLY_FILLED
-        )
+        partly_paid = Trait(state=State.PARTIALLY_FILLED, filled_usd=Decimal(20), told_state=State.PARTIALLY_FILLED)
 
     project = "default"
     reference = LazyFunction(lambda: str(uuid.uuid4()))

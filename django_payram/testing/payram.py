@@ -109,4 +109,4 @@ def _send(webhook: OutgoingWebhook) -> tuple[int, str]:
 def _reference(payment: Payment) -> str:
     if payment.reference is None:
         raise ValueError(f"The payment {payment.token} never reached PayRam, so nobody can pay it.")
-    return payment.reference
+    return str(payment.reference)

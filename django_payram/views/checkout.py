@@ -9,7 +9,7 @@ from django.db import transaction
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils.decorators import method_decorator
+from django.utils.decorators import classonlymethod, method_decorator
 from django.views import View
 from django.views.decorators.cache import never_cache
 
@@ -18,15 +18,17 @@ from django_payram.exceptions import PayramAlreadyPaid, PayramError
 from django_payram.views.status import SESSION_KEY, guard_referrer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from django.http import HttpRequest
+    from django.http.response import HttpResponseBase
 
     from django_payram.models import Payment
 
 logger = logging.getLogger("django_payram")
 
 
-# The row must be committed before PayRam is called, so the view opts out of ATOMIC_REQUESTS.
-@method_decorator([never_cache, transaction.non_atomic_requests], name="dispatch")
+@method_decorator(never_cache, name="dispatch")
 class CheckoutView(Checkout, View):
     """POST makes the payment link of an order and leads to PayRam's page (303).
 
@@ -35,6 +37,14 @@ class CheckoutView(Checkout, View):
 
     http_method_names = ["post", "options"]
     unavailable_template = "django_payram/unavailable.html"
+
+    @classonlymethod
+    def as_view(cls, **initkwargs: Any) -> Callable[..., HttpResponseBase]:  # noqa: N805 - Django's decorator
+        """Return the view, out of ATOMIC_REQUESTS: the row must be committed before PayRam is called.
+
+        A decorator of ``dispatch`` would be lost behind a mixin such as LoginRequiredMixin.
+        """
+        return transaction.non_atomic_requests(super().as_view(**initkwargs))
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:  # noqa: ARG002
         """Make the link, or show a page with a way to try again when PayRam cannot be asked."""

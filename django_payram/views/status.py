@@ -85,11 +85,14 @@ def _payment(token: uuid.UUID) -> Payment:
     payment = Payment.objects.using(database()).filter(token=token).first()
     if payment is None:
         raise Http404
-    return payment
+    # A top-up's money counts for what it tops up, and that is what the customer wants to know about.
+    return payment.parent or payment
 
 
 def _order_url(payment: Payment) -> str:
-    """Return where the shop shows the order, if its model says so."""
+    """Return where the shop shows the order, if its model is still there and says so."""
+    if payment.order_type is None or payment.order_type.model_class() is None:
+        return ""
     find = getattr(payment.order, "get_absolute_url", None)
     return find() if find is not None else ""
 

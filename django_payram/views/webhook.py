@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from django.contrib.auth.decorators import login_not_required
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger("django_payram")
 
 MAX_BODY = 64 * 1024
+LONGEST_LENGTH = 18
+"""Digits of a Content-Length; Python refuses to read numbers of thousands of digits."""
+
 RETRY_AFTER_SECONDS = 10
 
 ANSWERS = {
@@ -56,14 +59,23 @@ class WebhookView(View):
     def post(self, request: HttpRequest) -> HttpResponse:
         """Take a webhook."""
         try:
-            status, message = _take(request)
+            return _answer(*_take(request))
         except WebhookError as exc:
             return _answer(exc.status, exc.message)
-        return _answer(status, message)
+        except (OperationalError, InterfaceError):
+            logger.warning("A webhook found the database busy.", exc_info=True)
+            return _answer(503, "The database is busy. Please send again.")
 
     def get(self, request: HttpRequest) -> HttpResponse:
         """Take a webhook that came by GET, as PayRam's documents of 2025 describe it."""
         return self.post(request)
+
+    def http_method_not_allowed(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Say in JSON which methods there are."""
+        refused = super().http_method_not_allowed(request, *args, **kwargs)
+        answer = _answer(405, "PayRam's webhooks come by GET or POST.")
+        answer["Allow"] = refused["Allow"]
+        return answer
 
     def head(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
         """Answer a monitor."""
@@ -92,7 +104,7 @@ def _body(request: HttpRequest) -> bytes:
     length = request.META.get("CONTENT_LENGTH") or "0"
     if not (length.isascii() and length.isdigit()):
         raise WebhookError(400, "The header Content-Length is not a number.")
-    if int(length) > MAX_BODY:
+    if len(length) > LONGEST_LENGTH or int(length) > MAX_BODY:
         raise too_large
     try:
         body = request.body
@@ -136,7 +148,4 @@ def _hear(report: wire.Report, project: Project, payload: str) -> tuple[int, str
     except PayramError as exc:
         logger.warning("A webhook about %s could not be confirmed. %s", report.reference, exc)
         raise WebhookError(503, "PayRam could not be asked about the payment. Please send again.") from exc
-    except (OperationalError, InterfaceError) as exc:
-        logger.warning("A webhook about %s found the database busy.", report.reference, exc_info=True)
-        raise WebhookError(503, "The database is busy. Please send again.") from exc
     return ANSWERS[heard]

@@ -12,7 +12,7 @@ from django.utils.timezone import now
 from tqdm import tqdm
 
 from django_payram import prune
-from django_payram.management.arguments import positive
+from django_payram.management.arguments import days
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,14 +32,14 @@ class Command(BaseCommand):
         """Say how old, and whether to do it."""
         parser.add_argument(
             "--events-older-than",
-            type=positive,
+            type=days,
             metavar="DAYS",
             default=prune.DEFAULT_EVENT_DAYS,
             help="delete events older than this (default: %(default)s days)",
         )
         parser.add_argument(
             "--scrub-emails-older-than",
-            type=positive,
+            type=days,
             metavar="DAYS",
             help="blank the e-mail addresses of settled payments without news for so long (default: keep them)",
         )

@@ -70,7 +70,7 @@ class Command(BaseCommand):
         self, payments: PaymentQuerySet | None, options: dict[str, Any], report: _Report, summary: Summary
     ) -> None:
         if payments is None:
-            for told in resync.announce_pending(limit=options["limit"], summary=summary):
+            for told in resync.announce_pending(summary=summary):
                 report.told(told)
         run = resync.run(payments, threads=options["threads"], limit=options["limit"], summary=summary)
         for asked in run:
@@ -116,7 +116,7 @@ def _by_reference(payments: PaymentQuerySet, references: list[str]) -> PaymentQu
     found = payments.filter(reference__in=references)
     unknown = set(references) - set(found.values_list("reference", flat=True))
     if unknown:
-        raise CommandError(f"No payment has the reference {', '.join(sorted(unknown))}.")
+        raise CommandError(f"No payment has the reference {', '.join(sorted(unknown))}.", returncode=2)
     return found
 
 
