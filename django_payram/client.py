@@ -73,6 +73,10 @@ class Client:
 
         Raises PayramRefused (401 also means an unknown reference), PayramUnavailable and PayramDataError.
         """
+        if not wire.REFERENCE.fullmatch(reference):
+            raise PayramDataError(
+                "The reference is not one of PayRam's: up to 128 letters, digits, hyphens, underscores."
+            )
         answer = self._ask_by_either_route(reference)
         report = wire.read_status(answer.body)
         if isinstance(report, wire.Failure):

@@ -6,7 +6,7 @@ import pytest
 
 from django_payram import conf
 from django_payram.client import client_for
-from django_payram.exceptions import PayramRefused, PayramUnavailable
+from django_payram.exceptions import PayramDataError, PayramRefused, PayramUnavailable
 from django_payram.states import State
 from django_payram.testing import running_payram
 
@@ -20,6 +20,13 @@ def open_at(payram):
         customer_email="buyer@example.org", customer_id="kim", amount_usd=10, invoice_id="x"
     )
     return created.reference
+
+
+@pytest.mark.parametrize("reference", ["../admin", "a/b", "", "x" * 129, "a b"])
+def test_a_reference_that_is_none_of_payrams_is_not_asked_about(payram, reference):
+    with pytest.raises(PayramDataError, match="128 letters"):
+        client_at(payram).fetch(reference)
+    assert payram.sandbox.calls == []
 
 
 def test_a_server_without_the_first_route_is_asked_by_the_second(payram):

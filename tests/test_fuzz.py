@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import contextlib
 import json
+from contextlib import closing
 
 import pytest
-from django.test import Client
+from django.test import Client, override_settings
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from django_payram import wire
+from django_payram import conf, wire
 from django_payram.authentication import signature
-from django_payram.exceptions import PayramDataError
+from django_payram.client import Client as PayramClient
+from django_payram.exceptions import PayramDataError, PayramError
 from django_payram.models import Payment
 from django_payram.testing.factories import PaymentFactory
+from tests.servers import http, raw_server
 
 KEY = "5a6e64626f782d6b65792d7465737473"
 
@@ -94,3 +97,28 @@ def test_every_answer_is_read_or_refused(body):
         with contextlib.suppress(PayramDataError):
             read(body)
     assert isinstance(wire.read_failure(body), wire.Failure)
+
+
+ANSWERS = st.builds(
+    http,
+    st.sampled_from([200, 201, 204, 301, 302, 400, 401, 404, 409, 429, 500, 503]),
+    PAYLOADS,
+    Location=HEADER,
+    Retry_After=HEADER,
+    Connection=st.just("close"),
+)
+
+
+@relaxed
+@given(answer=st.one_of(ANSWERS, st.binary(max_size=200)))
+def test_every_answer_of_a_server_is_read_or_one_of_our_errors(answer):
+    with raw_server(answer) as server, closing(client_of(server.url)) as client:
+        order = {"customer_email": "a@example.org", "customer_id": "kim", "amount_usd": 1, "invoice_id": "x"}
+        for call in (lambda: client.create(**order), lambda: client.fetch("known", customer_id="kim")):
+            with contextlib.suppress(PayramError):
+                call()
+
+
+def client_of(url):
+    with override_settings(PAYRAM={"default": {"BASE_URL": url, "API_KEY": KEY, "TIMEOUT": (1, 1), "DEADLINE": 2}}):
+        return PayramClient(conf.project())

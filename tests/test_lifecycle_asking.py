@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from django_payram.exceptions import PayramDataError, PayramUnavailable
+from django_payram.exceptions import PayramDataError, PayramRefused, PayramUnavailable
 from django_payram.lifecycle import freshen, open_payment, refresh
 from django_payram.models import Payment, Source
 from django_payram.states import State
@@ -60,6 +60,45 @@ def test_an_answer_about_another_payment_is_refused(payram, payment, kind):
     payram.sandbox.misbehave(None, kind)
     with pytest.raises(PayramDataError):
         refresh(payment)
+
+
+def test_an_answer_in_a_lower_state_unpays_nothing_and_is_flagged(payram, payment):
+    """F35."""
+    payram.pay(payment)
+    refresh(payment)
+    payram.sandbox.misbehave(None, "lower_state")
+    refresh(payment)
+    assert payment.is_paid
+    assert payment.review == "regression"
+
+
+@pytest.mark.parametrize(
+    ("kind", "error"),
+    [
+        ("html", PayramUnavailable),
+        ("redirect", PayramUnavailable),
+        ("unauthorized", PayramRefused),
+        ("conflict", PayramUnavailable),
+        ("throttled", PayramUnavailable),
+        ("broken", PayramUnavailable),
+        ("gateway", PayramUnavailable),
+        ("cut_body", PayramUnavailable),
+        ("huge_body", PayramDataError),
+        ("not_json", PayramDataError),
+        ("wrong_reference", PayramDataError),
+        ("wrong_customer", PayramDataError),
+    ],
+)
+def test_each_trouble_has_its_error_and_changes_nothing(payram, payment, kind, error):
+    """F19."""
+    payram.pay(payment)
+    payram.sandbox.misbehave(None, kind)
+    with pytest.raises(error):
+        refresh(payment)
+    payment.refresh_from_db()
+    assert (payment.state, payment.review, payment.is_paid) == (State.OPEN, "", False)
+    payram.sandbox.behave()
+    assert refresh(payment).is_paid
 
 
 def test_refresh_does_not_raise_when_a_receiver_does(payram, payment, listener):
