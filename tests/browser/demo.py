@@ -92,6 +92,11 @@ def another_shop(demo, *, name, settings="config.settings", payram=None):
         yield address
 
 
+def heed_ctrl_c():
+    """Undo what a shell does to the processes it starts in the background: they ignore Ctrl-C, and pass that on."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @contextmanager
 def running(command, *, folder, name, changes=None):
     """Run a command of the example shop until the block ends; it may leave no traceback behind."""
@@ -105,6 +110,7 @@ def running(command, *, folder, name, changes=None):
             stdout=file,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            preexec_fn=heed_ctrl_c,
         )
     server = Server(process=process, log=log)
     try:
