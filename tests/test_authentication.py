@@ -164,6 +164,7 @@ def test_every_listed_key_fits(options):
 
 
 def test_a_key_beyond_ascii_can_sign():
+    """F57."""
     assert len(signature("schl\xfcssel", b"body")) == 64
 
 

@@ -164,6 +164,7 @@ def test_one_check_lists_all_its_problems(settings):
 
 @pytest.mark.usefixtures("_deaf")
 def test_nobody_listening_to_payment_paid_is_a_warning():
+    """D9."""
     said = django_checks.Warning(
         "No receiver is connected to payment_paid.",
         hint="Connect one in a module payram_receivers.py of an installed app, as the README shows.",

@@ -132,6 +132,7 @@ def test_a_shop_whose_webhooks_arrive_is_fine(payram, order):
 
 
 def test_payments_settled_only_by_polling_are_a_warning():
+    """F17, D9."""
     PaymentFactory(paid=True)
     webhook(outcome=Outcome.UNMATCHED)
     PaymentFactory(paid=True, created_at=ago(days=8))

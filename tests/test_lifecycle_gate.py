@@ -68,6 +68,16 @@ def test_a_repeated_report_sends_no_signal_and_writes_no_event(listener):
     assert payment.events.count() == 2
 
 
+def test_a_stale_instance_undoes_nothing():
+    """F4."""
+    payment, stale = PaymentFactory(reference="x"), Payment.objects.get()
+    hear(payment, State.FILLED, "49.99")
+    assert stale.state == State.OPEN
+    hear(stale, State.OPEN, trusted=True)
+    payment.refresh_from_db()
+    assert (payment.state, payment.filled_usd, payment.is_paid) == (State.FILLED, Decimal("49.99"), True)
+
+
 def test_a_lower_state_changes_nothing_and_the_higher_one_stays(listener):
     """F7."""
     payment = PaymentFactory()
@@ -478,7 +488,7 @@ def test_a_canceled_top_up_cancels_nothing(listener):
 
 
 def test_a_receiver_that_raises_leaves_the_state_and_is_told_again(listener):
-    """F9, F6, D3."""
+    """F9, F6, F47, D3."""
     payment = PaymentFactory()
     listener.fail_on = {"payment_paid"}
     assert not hear(payment, State.FILLED, "49.99").announced

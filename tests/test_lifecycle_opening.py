@@ -43,6 +43,7 @@ def without_patience(monkeypatch):
 
 
 def test_a_payment_comes_back_saved_with_a_link(payram, order, listener):
+    """F27."""
     payment = pay_for(order, metadata={"cart": 7})
     payment.refresh_from_db()
     assert payment.state == State.OPEN

@@ -41,7 +41,7 @@ def asked(payram):
 
 
 def test_due_payments_reach_their_state_without_any_webhook(payram, payments, listener):
-    """F1."""
+    """F1, F46: neither a webhook nor a browser is needed."""
     for payment in payments:
         payram.pay(payment)
     results, summary = run()

@@ -207,7 +207,7 @@ def test_a_return_that_cannot_be_told_says_what_to_do(client, query):
 
 
 def test_a_return_changes_nothing(payram, client, payment):
-    """F44."""
+    """F44, D5."""
     return_to(client, f"?reference_id={payment.reference}&status=FILLED&payment_state=FILLED")
     payment.refresh_from_db()
     assert payment.state == State.OPEN

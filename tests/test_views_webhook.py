@@ -116,6 +116,14 @@ def test_nothing_is_looked_up_or_stored_for_a_stranger(payment, headers, message
     assert message in caplog.text
 
 
+@pytest.mark.parametrize("timestamp", [0, 4102444800, "1708160000", None])
+def test_the_senders_clock_decides_nothing(paid, timestamp):
+    """F38."""
+    assert knock(body_of(paid, timestamp=timestamp)).status_code == 200
+    paid.refresh_from_db()
+    assert paid.is_paid
+
+
 def test_a_rotated_key_is_accepted(paid, settings):
     """F41."""
     settings.PAYRAM = {"default": {**settings.PAYRAM["default"], "API_KEY": [KEY, "old-key-old-key-old"]}}
