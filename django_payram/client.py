@@ -10,7 +10,7 @@ import functools
 import os
 import re
 from typing import TYPE_CHECKING, NoReturn
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from django.conf import settings
 
@@ -92,7 +92,7 @@ class Client:
         self._transport.close()
 
     def _ask_by_either_route(self, reference: str) -> Answer:
-        first, second = (route.format(reference=quote(reference, safe="")) for route in STATUS_ROUTES)
+        first, second = (route.format(reference=reference) for route in STATUS_ROUTES)
         try:
             return self._ask("GET", first)
         except PayramRefused as exc:
