@@ -348,6 +348,14 @@ def test_a_second_click_waits_and_then_says_that_the_link_did_not_come(payram, o
     assert creates(payram) == []
 
 
+def test_a_second_click_waits_also_when_a_webhook_was_faster_than_the_link(payram, order, without_patience):
+    """F21: PayRam has told that the payment is open, and the call that asked for it is still under way."""
+    attempt(order, state=State.OPEN, reference="early")
+    with pytest.raises(PayramUnavailable, match="did not come"):
+        pay_for(order)
+    assert creates(payram) == []
+
+
 def test_an_attempt_left_by_a_crash_bars_its_order_for_two_minutes_at_most(payram, order, without_patience):
     crashed = attempt(order, age=timedelta(minutes=2, seconds=1))
     payment = pay_for(order)

@@ -88,7 +88,7 @@ def _claim(wish: Wish) -> tuple[Payment, bool]:
     while True:
         _refuse_if_paid(wish)
         live = _live(wish)
-        if live is not None and live.state == State.CREATING and not _is_crashed(live):
+        if live is not None and _is_being_made(live):
             live = _wait(live, until)
         if live is not None and live.is_open and live.url and wish.is_met_by(live):
             return live, False
@@ -112,8 +112,10 @@ def _live(wish: Wish) -> Payment | None:
     return Payment.objects.using(database()).filter(live_slot=slot(wish.order)).first()
 
 
-def _is_crashed(payment: Payment) -> bool:
-    return payment.created_at < timezone.now() - CRASHED_AFTER
+def _is_being_made(payment: Payment) -> bool:
+    """Return whether another call is asking for this link; PayRam's webhook may have called it open already."""
+    crashed = payment.created_at < timezone.now() - CRASHED_AFTER
+    return payment.is_open and not payment.url and not crashed
 
 
 def _wait(payment: Payment, until: float) -> Payment:
