@@ -202,20 +202,26 @@ class Line:
         self.failures = 0
         self.cut = ""
         self.held_until = timezone.now()
+        self._lock = threading.Lock()
 
     def note(self, error: Exception | None) -> None:
-        """Count answers that did not come; enough of them in a row mean that PayRam is down."""
-        self.failures = self.failures + 1 if _is_outage(error) else 0
-        retry_after = error.retry_after if isinstance(error, PayramUnavailable) else None
-        if self.failures >= FAILURES_IN_A_ROW:
-            self.cut = f"PayRam gave no answer {FAILURES_IN_A_ROW} times in a row. {error}"
-        elif (retry_after or 0) > LONGEST_PAUSE_SECONDS:
-            self.cut = f"PayRam asks to be left alone for {retry_after} seconds."
+        """Take in how a call ended; enough of them without an answer, one after the other, cut the line."""
+        with self._lock:
+            self.failures = self.failures + 1 if _is_outage(error) else 0
+            if self.failures >= FAILURES_IN_A_ROW:
+                self.cut = f"PayRam gave no answer {FAILURES_IN_A_ROW} times in a row. {error}"
+        if isinstance(error, PayramUnavailable) and error.retry_after is not None:
+            self.leave_alone(error.retry_after)
+
+    def leave_alone(self, seconds: int) -> None:
+        """Do as PayRam asks with Retry-After: wait for it, or cut the line when that would take too long."""
+        if seconds > LONGEST_PAUSE_SECONDS:
+            self.cut = f"PayRam asks to be left alone for {seconds} seconds."
+        self.hold(min(seconds, LONGEST_PAUSE_SECONDS))
 
     def hold(self, seconds: int) -> None:
-        """Let every thread wait, for a minute at most."""
-        pause = timedelta(seconds=min(seconds, LONGEST_PAUSE_SECONDS))
-        self.held_until = max(self.held_until, timezone.now() + pause)
+        """Let every thread wait for so long."""
+        self.held_until = max(self.held_until, timezone.now() + timedelta(seconds=seconds))
 
     def wait(self) -> None:
         """Wait while the line is held."""
@@ -243,12 +249,11 @@ def _ask_batch(batch: list[Payment], pool: ThreadPoolExecutor, lines: Lines, sou
     """Ask about a batch in threads, record in this one. What was not asked when a line was cut comes round again."""
     work = [(payment, lines[payment.project]) for payment in batch]
     answers = pool.map(lambda job: _fetch(*job), work)
-    for (payment, line), (asked_at, answer) in zip(work, answers, strict=True):
+    for (payment, _line), (asked_at, answer) in zip(work, answers, strict=True):
         if answer is None:
             _come_round(payment, at=asked_at)
             continue
         asked = _record(payment, answer, asked_at, source)
-        line.note(asked.error)
         if asked.error is not None:
             _come_round(payment, at=asked_at + schedule.RETRY)
         yield asked
@@ -256,21 +261,24 @@ def _ask_batch(batch: list[Payment], pool: ThreadPoolExecutor, lines: Lines, sou
 
 def _fetch(payment: Payment, line: Line) -> tuple[datetime, Report | Exception | None]:
     """Ask about one payment, in a thread, without the database. None means that the line was cut before."""
-    line.wait()
+    if not line.cut:
+        line.wait()
     asked_at = timezone.now()
     if line.cut:
         return asked_at, None
+    answer = _answer(payment)
+    line.note(answer if isinstance(answer, Exception) else None)
+    return asked_at, answer
+
+
+def _answer(payment: Payment) -> Report | Exception:
     try:
         client = client_for(conf.project(payment.project))
         answer = client.fetch(payment.reference, customer_id=payment.customer_id or None)
-    except PayramUnavailable as exc:
-        if exc.retry_after is not None:
-            line.hold(exc.retry_after)
-        return asked_at, exc
     except (PayramError, ImproperlyConfigured) as exc:
         # A project that was taken out of the settings must not keep the others from being asked.
-        return asked_at, exc
-    return asked_at, replace(answer, reference=payment.reference)
+        return exc
+    return replace(answer, reference=payment.reference)
 
 
 def _record(payment: Payment, answer: Report | Exception, asked_at: datetime, source: Source) -> Asked:
