@@ -147,6 +147,7 @@ def test_a_missing_setting_is_an_error(settings):
         conf.project()
 
 
+@pytest.mark.django_db  # since Django 6.1 the command looks at the database as well
 @pytest.mark.usefixtures("_heard")
 def test_a_broken_setting_stops_manage_py(settings):
     settings.PAYRAM = {"default": {"BASE_URL": URL}}
