@@ -120,8 +120,8 @@ ANNOUNCED_AT_ONCE = 100
 def _announce(payment: Payment) -> bool:
     try:
         return lifecycle.announce(payment).announced
-    except (DatabaseError, InterfaceError):
-        logger.warning("The receivers of %s could not be told.", payment, exc_info=True)
+    except (DatabaseError, InterfaceError) as exc:
+        logger.warning("The receivers of %s could not be told. %s", payment, conf.redact(str(exc)))
         return False
 
 
@@ -287,7 +287,7 @@ def _record(payment: Payment, answer: Report | Exception, asked_at: datetime, so
     try:
         recorded = lifecycle.record(payment, answer, source=source, asked_at=asked_at)
     except (DatabaseError, InterfaceError, Payment.DoesNotExist) as exc:
-        logger.warning("PayRam's answer about %s could not be recorded.", payment, exc_info=True)
+        logger.warning("PayRam's answer about %s could not be recorded. %s", payment, conf.redact(str(exc)))
         return Asked(payment=payment, state_before=payment.state, error=exc)
     return Asked(
         payment=recorded.payment,

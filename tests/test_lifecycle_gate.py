@@ -608,7 +608,7 @@ def test_receivers_that_ask_about_the_same_payment_do_not_loop(listener):
     assert listener.names == ["payment_paid", "payment_updated"]
 
 
-def test_a_key_in_a_receivers_error_is_not_kept(settings):
+def test_a_key_in_a_receivers_error_is_neither_kept_nor_logged(settings, caplog):
     key = settings.PAYRAM["default"]["API_KEY"]
 
     def leak(sender, payment, **kwargs):
@@ -621,6 +621,8 @@ def test_a_key_in_a_receivers_error_is_not_kept(settings):
     finally:
         payment_paid.disconnect(leak)
     assert key not in payment.announce_error
+    assert key not in caplog.text
+    assert "in leak" in caplog.text, "the traceback is logged"
     assert "[key]" in payment.announce_error
 
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django_payram import conf
 from django_payram.client import client_for
 from django_payram.exceptions import PayramDataError, PayramRefused
-from django_payram.lifecycle import gate
+from django_payram.lifecycle import gate, ratchet
 from django_payram.lifecycle.asking import ask_and_record
 from django_payram.models import CRASHED_AFTER, Payment, PaymentEvent, Source, content_type, database
 from django_payram.states import State
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from django_payram.lifecycle.gate import Recorded
     from django_payram.models import PaymentQuerySet
     from django_payram.wire import Report
-
-CENT = Decimal("0.01")
 
 
 def adopt(
@@ -151,4 +149,4 @@ def _save(payment: Payment) -> Payment:
 
 
 def _cents(amount_usd: Decimal) -> Decimal:
-    return amount_usd.quantize(CENT)
+    return amount_usd.quantize(ratchet.CENT)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import traceback
 from typing import TYPE_CHECKING
 
 from django.db import OperationalError, connections, transaction
@@ -61,6 +62,8 @@ def _send(name: str, payment: Payment, *, previous_state: str) -> str:
         if connections[using].needs_rollback:
             # A deadlock has undone the whole transaction, the payment's new state included: all of it comes again.
             raise OperationalError(f"A receiver of {name} lost the transaction.") from exc
-        logger.exception("A receiver of %s failed for payment %s.", name, payment.token)
+        # Not logger.exception: what a shop's receiver says may quote a key, and tracebacks repeat it.
+        trace = redact(traceback.format_exc())
+        logger.error("A receiver of %s failed for payment %s.\n%s", name, payment.token, trace)  # noqa: TRY400
         return redact(f"{name}: {type(exc).__name__}: {exc}")[:ERROR_LIMIT]
     return ""

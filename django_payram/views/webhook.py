@@ -62,8 +62,8 @@ class WebhookView(View):
             return _answer(*_take(request))
         except WebhookError as exc:
             return _answer(exc.status, exc.message)
-        except (OperationalError, InterfaceError):
-            logger.warning("A webhook found the database busy.", exc_info=True)
+        except (OperationalError, InterfaceError) as exc:
+            logger.warning("A webhook found the database busy. %s", conf.redact(str(exc)))
             return _answer(503, "The database is busy. Please send again.")
 
     def get(self, request: HttpRequest) -> HttpResponse:
