@@ -5,18 +5,19 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from django.db import transaction
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
-from django.views.decorators.cache import never_cache
 from rest_framework import status
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 from rest_framework.throttling import SimpleRateThrottle
 from rest_framework.views import APIView
 
-from django_payram.checkout import Checkout
-from django_payram.exceptions import PayramAlreadyPaid, PayramError
+from django_payram import conf
+from django_payram.checkout import UNAVAILABLE, Checkout
+from django_payram.exceptions import PayramAlreadyPaid
+from django_payram.privacy import private
+from django_payram.transactions import outside_transactions
 
 if TYPE_CHECKING:
     from rest_framework.request import Request
@@ -43,7 +44,7 @@ class CheckoutThrottle(SimpleRateThrottle):
         return self.cache_format % {"scope": self.scope, "ident": ident}
 
 
-@method_decorator(never_cache, name="dispatch")
+@method_decorator(private, name="dispatch")
 class CheckoutAPIView(Checkout, APIView):
     """POST makes the payment link of an order: 201 with ``token``, ``url``, ``reference_id``, ``state``.
 
@@ -56,7 +57,7 @@ class CheckoutAPIView(Checkout, APIView):
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Any:
         """Return the view, out of ATOMIC_REQUESTS: the row must be committed before PayRam is called."""
-        return transaction.non_atomic_requests(super().as_view(**initkwargs))
+        return outside_transactions(super().as_view(**initkwargs))
 
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:  # noqa: ARG002
         """Make the link."""
@@ -65,8 +66,8 @@ class CheckoutAPIView(Checkout, APIView):
         except PayramAlreadyPaid as exc:
             body = {"detail": _("The order has been paid already."), "token": str(exc.payment.token)}
             return Response(body, status=status.HTTP_409_CONFLICT)
-        except PayramError as exc:
-            logger.warning("No payment link could be made. %s", exc)
+        except UNAVAILABLE as exc:
+            logger.warning("No payment link could be made. %s", conf.redact(str(exc)))
             body = {"detail": _("No payment link could be made just now. Please try again in a minute.")}
             return Response(body, status=status.HTTP_503_SERVICE_UNAVAILABLE)
         return Response(

@@ -11,8 +11,12 @@ import hashlib
 import hmac
 from typing import TYPE_CHECKING
 
+from django_payram.options import Secret
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+
+    from django.http import HttpRequest
 
     from django_payram.conf import Project
 
@@ -23,6 +27,11 @@ PREFIX = "sha256="
 
 class NotAuthenticated(Exception):
     """No key fits. The message says which header was missing or did not fit, never what was expected."""
+
+
+def proofs(request: HttpRequest) -> dict[str, str]:
+    """Return the headers by which a sender proves itself, unable to show themselves in an error report."""
+    return {name: Secret(request.headers[name]) for name in (KEY, SIGNATURE) if name in request.headers}
 
 
 def authenticate(
@@ -59,7 +68,7 @@ def _matching(projects: Iterable[Project], fits: Callable[[str], bool], header: 
 
 
 def _signs(key: str, given: str, body: bytes) -> bool:
-    return _equals(signature(key, body), given.strip().lower().removeprefix(PREFIX))
+    return _equals(Secret(signature(key, body)), Secret(given.strip().lower().removeprefix(PREFIX)))
 
 
 def _equals(ours: str, given: str) -> bool:

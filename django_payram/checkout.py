@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from django.db import InterfaceError, OperationalError
+
 from django_payram import conf
+from django_payram.exceptions import PayramError
 from django_payram.lifecycle import open_payment
 
 if TYPE_CHECKING:
@@ -13,6 +16,9 @@ if TYPE_CHECKING:
     from django.db.models import Model
 
     from django_payram.models import Payment
+
+UNAVAILABLE = (PayramError, OperationalError, InterfaceError)
+"""Trying again may well help: PayRam could not be asked, or the database was busy, a deadlock for instance."""
 
 
 class Checkout:

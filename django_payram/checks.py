@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
+from django.urls import NoReverseMatch, reverse
 
 from django_payram import conf
 from django_payram.models import Payment
@@ -16,8 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 Messages = list[checks.CheckMessage]
-
-SHORTEST_KEY = 16
 
 
 def check_project_names(**_kwargs: Any) -> Messages:
@@ -65,12 +65,15 @@ def check_receivers(**_kwargs: Any) -> Messages:
 
 def check_ssl_redirect(**_kwargs: Any) -> Messages:
     """W002: SECURE_SSL_REDIRECT without a proxy header would answer PayRam's webhook with a redirect."""
-    if not getattr(settings, "SECURE_SSL_REDIRECT", False) or settings.SECURE_PROXY_SSL_HEADER:
+    if not settings.SECURE_SSL_REDIRECT or settings.SECURE_PROXY_SSL_HEADER or _is_exempt_from_redirects():
         return []
     return [
         checks.Warning(
             "SECURE_SSL_REDIRECT is on and SECURE_PROXY_SSL_HEADER is not set.",
-            hint="Behind a proxy that ends TLS, PayRam's webhook would get a redirect and be lost: set the header.",
+            hint=(
+                "Behind a proxy that ends TLS, PayRam's webhook would get a redirect and be lost: set the header, or "
+                "list the webhook in SECURE_REDIRECT_EXEMPT."
+            ),
             id="django_payram.W002",
         )
     ]
@@ -93,12 +96,38 @@ def check_short_keys(**_kwargs: Any) -> Messages:
     """W004 (deploy): a key that can be guessed."""
     return [
         checks.Warning(
-            f"PAYRAM[{project.name!r}] has a key of fewer than {SHORTEST_KEY} characters.",
+            f"PAYRAM[{project.name!r}] has a key of fewer than {conf.SHORTEST_KEY} characters.",
             hint="Make a new key in PayRam's dashboard.",
             id="django_payram.W004",
         )
         for project in _usable_projects()
-        if any(len(key) < SHORTEST_KEY for key in project.accepted_keys)
+        if any(len(key) < conf.SHORTEST_KEY for key in project.accepted_keys)
+    ]
+
+
+def check_sandbox(**_kwargs: Any) -> Messages:
+    """W005 (deploy): PayRam on this machine may be the pretended one, where pressing a button pays."""
+    return [
+        checks.Warning(
+            f"PAYRAM[{project.name!r}]['BASE_URL'] points at this machine, where payram_sandbox listens.",
+            hint="Its money is pretended. Use the address of your PayRam server, or silence this if it runs here.",
+            id="django_payram.W005",
+        )
+        for project in _usable_projects()
+        if conf.is_local(project.base_url)
+    ]
+
+
+def check_unconfirmed_webhooks(**_kwargs: Any) -> Messages:
+    """W006 (deploy): webhooks are believed without asking PayRam."""
+    return [
+        checks.Warning(
+            f"PAYRAM[{project.name!r}]['CONFIRM_WEBHOOKS'] is False: who has read one webhook can forge the next.",
+            hint="Each webhook carries the key. Leave the option True, so that PayRam is asked before money counts.",
+            id="django_payram.W006",
+        )
+        for project in _usable_projects()
+        if not project.confirm_webhooks
     ]
 
 
@@ -120,13 +149,23 @@ ALWAYS = (
     check_receivers,
     check_ssl_redirect,
 )
-ON_DEPLOY = (check_plain_http, check_short_keys)
+ON_DEPLOY = (check_plain_http, check_short_keys, check_sandbox, check_unconfirmed_webhooks)
 
 
 def _errors(check: str, *, id: str) -> Messages:  # noqa: A002 - Django's own name for it
     return [
         checks.Error(problem.message, hint=problem.hint, id=id) for problem in conf.problems() if problem.check == check
     ]
+
+
+def _is_exempt_from_redirects() -> bool:
+    """Return whether both forms of the webhook's address are, as SecurityMiddleware tells it."""
+    try:
+        path = reverse("payram:webhook").lstrip("/")
+    except (NoReverseMatch, ImproperlyConfigured):
+        return False
+    forms = (path, path.rstrip("/"))
+    return all(any(re.search(pattern, form) for pattern in settings.SECURE_REDIRECT_EXEMPT) for form in forms)
 
 
 def _usable_projects() -> Iterable[conf.Project]:

@@ -9,19 +9,21 @@ from __future__ import annotations
 import functools
 import os
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import urlsplit
 
 from django.conf import settings
 
 from django_payram import wire
-from django_payram.conf import LOCAL_HOSTS, redact
+from django_payram.answers import NoAnswer, TooLarge
+from django_payram.conf import LOCAL_HOSTS, quoted, redact_bytes
 from django_payram.exceptions import PayramDataError, PayramRefused, PayramUnavailable
-from django_payram.transport import Answer, NoAnswer, TooLarge, Transport
 
 if TYPE_CHECKING:
     from decimal import Decimal
 
+    from django_payram.answers import Answer
     from django_payram.conf import Project
 
 CREATE = "/api/v1/payment"
@@ -34,8 +36,7 @@ MISLEADING = re.compile(r"[\\\s\x00-\x1f\x7f]")
 REFUSALS = frozenset({400, 401, 403, 404, 422})
 """PayRam understood and said no. Every other 4xx (409 busy, 429 too many) may well work later."""
 
-# Cut only once keys are taken out: half a key is a key no redaction finds.
-MESSAGE_LIMIT, CODE_LIMIT = 300, 64
+MESSAGE_LIMIT, CODE_LIMIT, HOST_LIMIT = 300, 64, 253
 
 SECONDS = re.compile(r"[0-9]{1,9}")
 
@@ -44,6 +45,9 @@ class Client:
     """One project's PayRam server. Safe to share between threads."""
 
     def __init__(self, project: Project) -> None:
+        # Here, where PayRam is first asked: requests would be half of what a shop's start pays for this app.
+        from django_payram.transport import Transport  # noqa: PLC0415 - as said
+
         self.project = project
         self._transport = Transport(timeout=project.timeout, deadline=project.deadline)
 
@@ -110,6 +114,8 @@ class Client:
             raise PayramUnavailable(message, definite=not exc.sent) from exc
         except TooLarge as exc:
             raise PayramDataError(f"PayRam's answer is not one of its own. {exc}") from exc
+        # Whatever stands between may repeat what was sent: from here on nothing holds a key.
+        answer = replace(answer, body=redact_bytes(answer.body))
         self._check(answer)
         return answer
 
@@ -132,9 +138,9 @@ class Client:
 
     def _redirect_message(self, answer: Answer) -> str:
         try:
-            target = urlsplit(answer.headers.get("Location", "")).hostname
+            target = quoted(urlsplit(answer.headers.get("Location", "")).hostname or "", HOST_LIMIT)
         except ValueError:
-            target = None
+            target = ""
         return (
             f"{self.project.host} redirects to {target or self.project.host}; redirects are not followed, because the "
             f"key would go along. Correct BASE_URL of project {self.project.name!r}."
@@ -142,8 +148,8 @@ class Client:
 
     def _refuse(self, status: int, failure: wire.Failure, retry_after: str = "") -> NoReturn:
         """Raise what PayRam's error means. 4xx and an error inside a 200 mean that certainly nothing was made."""
-        said = redact(failure.message)[:MESSAGE_LIMIT] or "no reason given"
-        code = redact(failure.code)[:CODE_LIMIT]
+        said = quoted(failure.message, MESSAGE_LIMIT) or "no reason given"
+        code = quoted(failure.code, CODE_LIMIT)
         message = f"PayRam at {self.project.host} refused the call with status {status}: {said}"
         if status in REFUSALS:
             raise PayramRefused(message, status=status, code=code)

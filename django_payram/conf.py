@@ -7,19 +7,22 @@ raises ImproperlyConfigured with the same words.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-from django_payram.options import OPTIONS
+from django_payram.options import OPTIONS, SECRET_OPTIONS, sealed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 SETTING = "PAYRAM"
 DEFAULT_PROJECT = "default"
+
+SHORTEST_KEY = 16
+"""Characters of a key that nobody guesses, and that stands in no text by chance."""
 LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -76,11 +79,32 @@ def _find(name: str) -> Project | str:
     """Return the project, or what is wrong with it. Raises nothing, so that no error report shows the options."""
     declared = _declared()
     if name not in declared:
-        known = ", ".join(sorted(map(str, declared))) or "none"
+        known = ", ".join(sorted(map(str, declared)))
         return f"{SETTING} has no project {name!r}. It has: {known}."
-    for problem in _project_problems(name, declared[name]):
+    # Read anew only when something was changed, in place or not: a webhook needs its project three times.
+    written, kept = _frozen(declared[name]), _kept.get(name)
+    if kept is None or kept[0] != written:
+        kept = _kept[name] = written, _checked(name, declared[name])
+    return kept[1]
+
+
+_kept: dict[str, tuple[object, Project | str]] = {}
+"""By project: its options as they were written when it was last read, and what came of that."""
+
+
+def _frozen(value: object) -> object:
+    """Return a copy to compare with, in which 1 is not True."""
+    if isinstance(value, dict):
+        return tuple((key, _frozen(inside)) for key, inside in value.items())
+    if isinstance(value, list | tuple):
+        return type(value), tuple(map(_frozen, value))
+    return type(value), value
+
+
+def _checked(name: str, options: Mapping[str, object]) -> Project | str:
+    for problem in _project_problems(name, options):
         return f"{problem.message} {problem.hint}"
-    return _project(name, declared[name])
+    return _project(name, options)
 
 
 def projects() -> list[Project]:
@@ -100,17 +124,38 @@ def problems() -> Iterator[Problem]:
     yield from _shared_keys(declared)
 
 
-def redact(text: str) -> str:
-    """Return ``text`` without any key of any project, fit for a log, an error or a row."""
-    keys = set().union(*map(_all_keys, _declared_or_none().values()))
-    # The longest first: a key that begins with another one must not leave its end behind.
+def names() -> list[str]:
+    """Return the names of all declared projects, usable or not."""
+    return [str(name) for name in _declared_or_none()]
+
+
+def redact(text: str, *, shortest: int = 1) -> str:
+    """Return ``text`` without any project's keys of at least so many characters, fit for a log, an error or a row."""
+    keys = {key for options in _declared_or_none().values() for key in _all_keys(options) if len(key) >= shortest}
+    # The longest first: a key that holds another one must not leave its end behind.
     for key in sorted(keys, key=len, reverse=True):
         text = text.replace(key, "[key]")
     return text
 
 
+def quoted(text: str, limit: int) -> str:
+    """Return a stranger's words for a log or a page: without keys, control characters and line ends, and not too long.
+
+    They are cut only once the keys are out: half a key is a key no redaction finds.
+    """
+    return "".join(letter if letter.isprintable() else " " for letter in redact(text))[:limit]
+
+
+def redact_bytes(body: bytes) -> bytes:
+    """Return ``body`` without any key of any project; a stranger may say one.
+
+    The body has yet to be read: a key so short that it may be part of a name or an amount stays until then.
+    """
+    return redact(body.decode("latin-1"), shortest=SHORTEST_KEY).encode("latin-1")
+
+
 def _declared() -> Mapping[str, Mapping[str, object]]:
-    value = getattr(settings, SETTING, None)
+    value = sealed(getattr(settings, SETTING, None))
     if value is None:
         raise ImproperlyConfigured(f"The setting {SETTING} is missing.")
     if not isinstance(value, dict) or not value:
@@ -131,9 +176,9 @@ def _read(options: Mapping[str, object], name: str) -> object:
 
 
 def _project(name: str, options: Mapping[str, object]) -> Project:
-    values = {option.lower(): _read(options, option) for option in OPTIONS if option not in NOT_KEPT}
+    values: dict[str, Any] = {option.lower(): _read(options, option) for option in OPTIONS if option not in NOT_KEPT}
     values["api_keys"] = values.pop("api_key")
-    return Project(name=name, **cast("dict[str, Any]", values))
+    return Project(name=name, **values)
 
 
 NOT_KEPT = frozenset({"ALLOW_HTTP"})
@@ -182,7 +227,7 @@ def _all_keys(options: object) -> set[str]:
     if not isinstance(options, dict):
         return set()
     found: set[str] = set()
-    for name in ("API_KEY", "WEBHOOK_KEYS"):
+    for name in SECRET_OPTIONS:
         value = options.get(name)
         given = [value] if isinstance(value, str) else value
         if isinstance(given, list | tuple):

@@ -10,13 +10,26 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 
-class Key(str):
-    """A key that does not show itself: error reports and debuggers print the repr of whatever a frame holds."""
+class Secret(str):
+    """A key, or a signature made with it, that does not show itself: error reports print what frames hold."""
 
     __slots__ = ()
 
     def __repr__(self) -> str:
         return "'[key]'"
+
+
+def sealed(setting: object) -> object:
+    """Return the setting with secrets in the place of its keys. What is no dict is returned as it is."""
+    if not isinstance(setting, dict):
+        return setting
+    return {name: _secret(value) if name in SECRET_OPTIONS else sealed(value) for name, value in setting.items()}
+
+
+def _secret(value: object) -> object:
+    if isinstance(value, str):
+        return Secret(value)
+    return [*map(_secret, value)] if isinstance(value, list | tuple) else value
 
 
 # Each reader takes the value as written and returns it as used, or raises ValueError with what is allowed.
@@ -49,7 +62,7 @@ def _keys(value: object) -> tuple[str, ...]:
             raise ValueError("holds a blank key, which would match nothing")
         if not key.isascii() or not key.isprintable() or key != key.strip():
             raise ValueError("holds a key with white space around it or characters that no key has")
-    return tuple(map(Key, given))
+    return tuple(map(Secret, given))
 
 
 def _api_keys(value: object) -> tuple[str, ...]:
@@ -105,6 +118,8 @@ class Option(NamedTuple):
     read: Callable[[object], object]
     check: str
 
+
+SECRET_OPTIONS = ("API_KEY", "WEBHOOK_KEYS")
 
 OPTIONS: Mapping[str, Option] = MappingProxyType(
     {

@@ -6,14 +6,13 @@ deadline is therefore kept where the bytes are read, for headers and body alike.
 
 from __future__ import annotations
 
+import functools
 import http.client
 import io
 import math
 import threading
 import time
-from dataclasses import dataclass
-from http.cookiejar import DefaultCookiePolicy
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -21,6 +20,9 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 from urllib3.util import Retry
+
+from django_payram import __version__
+from django_payram.answers import Answer, NoAnswer, TooLarge
 
 if TYPE_CHECKING:
     import socket
@@ -43,89 +45,61 @@ RETRIES = {
     "POST": Retry(total=0),
 }
 
+HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": f"django_payram/{__version__}"}
+
+MOST_CONNECTIONS = 64
+"""Kept alive at a time; as many as a resync may have threads."""
+
 SHORTEST_WAIT = 0.001
 """Seconds to connect in when the deadline has passed: a time-out of zero would mean something else."""
 
 _call = threading.local()
 
 
-class NoAnswer(Exception):
-    """No whole answer arrived. ``sent`` is False when certainly no byte of the request left."""
-
-    def __init__(self, message: str, *, sent: bool) -> None:
-        super().__init__(message)
-        self.sent = sent
-
-
-class TooLarge(Exception):
-    """The answer's body is over the limit."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """An HTTP answer, read to its end."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-
 class Transport:
     """One server's kept-alive connections, shared by all threads of the process.
 
-    ``timeout`` is (connect, read) in seconds, ``deadline`` the seconds a whole call may take.
+    ``timeout`` is (connect, read) in seconds, ``deadline`` the seconds a whole call may take. Proxies and certificates
+    come from the environment, as everywhere in ``requests``: ``HTTPS_PROXY``, ``NO_PROXY``, ``REQUESTS_CA_BUNDLE``.
     """
 
-    def __init__(self, *, timeout: tuple[float, float], deadline: float, connections: int = 32) -> None:
+    def __init__(self, *, timeout: tuple[float, float], deadline: float, connections: int = MOST_CONNECTIONS) -> None:
         self.timeout = timeout
         self.deadline = deadline
-        self._sessions = {method: _session(retry, connections) for method, retry in RETRIES.items()}
+        self._adapters = {
+            method: _Adapter(max_retries=retry, pool_maxsize=connections) for method, retry in RETRIES.items()
+        }
+        self._way = functools.lru_cache(maxsize=8)(_way)
 
     def send(self, method: str, url: str, *, headers: Mapping[str, str], json: object = None) -> Answer:
         """Send one request and read the whole answer. Raises NoAnswer and TooLarge."""
         _call.ends, _call.sent = time.monotonic() + self.deadline, False
         try:
-            response = self._sessions[method].request(
-                method,
-                url,
-                headers=headers,
-                json=json,
-                timeout=self.timeout,
-                allow_redirects=False,
-                stream=True,
-            )
+            # Not through a Session: it would read ~/.netrc (PayRam answers 404 to a call that carries Authorization),
+            # keep cookies, read the body of a redirect whole, and look at the environment anew for every call.
+            request = requests.PreparedRequest()
+            request.prepare(method=method, url=url, headers={**HEADERS, **headers}, json=json)
+            way = self._way("/".join(url.split("/", 3)[:3]))
+            response = self._adapters[method].send(request, timeout=self.timeout, **way)
         except (requests.RequestException, HTTPError) as exc:
             # The cause is dropped: its frames hold the request's headers, and error reports show frames.
             raise NoAnswer(_reason(exc), sent=_call.sent) from None
+        except BaseException as exc:  # noqa: BLE001 - raised again
+            # Something unforeseen, a task's time limit for instance: those frames are dropped as well.
+            raise exc.with_traceback(None) from None
         with response:
             return Answer(response.status_code, response.headers, _body(response))
 
     def close(self) -> None:
         """Close the kept connections."""
-        for session in self._sessions.values():
-            session.close()
+        for adapter in self._adapters.values():
+            adapter.close()
 
 
-class _Session(requests.Session):
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        """Know no redirects: even when told not to follow one, requests reads its body whole and parses its target."""
-
-
-def _session(retry: Retry, connections: int) -> requests.Session:
-    session = _Session()
-    adapter = _Adapter(max_retries=retry, pool_maxsize=connections)
-    session.mount("https://", adapter)
-    session.mount("http://", adapter)
-    session.auth = _no_credentials
-    # The session is shared by threads, and a server's cookies are none of our business.
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    session.headers.update({"Accept": "application/json", "Accept-Encoding": "identity"})
-    return session
-
-
-def _no_credentials(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Keep requests from reading ~/.netrc: PayRam answers 404 to a call that carries Authorization."""
-    return request
+def _way(site: str) -> dict[str, Any]:
+    """Return what the environment says of the way to a site: proxies and certificates."""
+    with requests.Session() as session:
+        return cast("dict[str, Any]", session.merge_environment_settings(site, {}, stream=True, verify=None, cert=None))
 
 
 def _body(response: requests.Response) -> bytes:
@@ -135,8 +109,8 @@ def _body(response: requests.Response) -> bytes:
             body += chunk
             if len(body) > MAX_BODY:
                 raise TooLarge(f"The answer is larger than {MAX_BODY} bytes.")
-    except (requests.RequestException, HTTPError) as exc:
-        raise NoAnswer("The answer broke off in the middle.", sent=True) from exc
+    except (requests.RequestException, HTTPError):
+        raise NoAnswer("The answer broke off in the middle.", sent=True) from None
     return bytes(body)
 
 
@@ -164,7 +138,7 @@ class _TimedReader(io.RawIOBase):
     def __init__(self, raw: io.RawIOBase, sock: socket.socket, ends: float) -> None:
         self._raw, self._sock, self._ends = raw, sock, ends
         self._room = MAX_ANSWER
-        self._patience = sock.gettimeout()
+        self._patience = sock.gettimeout() or math.inf
 
     def readable(self) -> bool:
         return True
@@ -175,7 +149,7 @@ class _TimedReader(io.RawIOBase):
             raise TimeoutError("The call's deadline has passed.")
         if self._room <= 0:
             raise ConnectionError("The answer does not end.")
-        self._sock.settimeout(left if self._patience is None else min(left, self._patience))
+        self._sock.settimeout(min(left, self._patience))
         count = self._raw.readinto(buffer)
         self._room -= count or 0
         return count

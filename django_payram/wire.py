@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 REFERENCE = re.compile(r"[A-Za-z0-9_-]{1,128}")
 NUMBER = re.compile(r"-?\d{1,40}(\.\d{1,40})?([eE][+-]?\d{1,2})?", re.ASCII)
+TICKER_OR_ADDRESS = re.compile(r"[A-Za-z0-9][A-Za-z0-9 .:_/?=&()+-]*")
+WEB_ADDRESS = re.compile(r"https?://[^\s<>\"'`\\]+")
 UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 # What PayRam's words mean. VERIFYING (2024) is money on the chain that is not confirmed: still open. Any other word
@@ -192,7 +194,7 @@ def _webhook(fields: Mapping[str, object]) -> Report | OtherEvent:
 
 def _report(fields: Mapping[str, object]) -> Report:
     word = (_text(fields, "word", 64) or _text(fields, "status", 64)).strip().upper()
-    currency = _text(fields, "currency", 32)
+    currency = _plain(fields, "currency", 32)
     in_usd = currency.upper() == "USD"
     requested = _usd(fields, "requested_usd")
     filled = _usd(fields, "filled_usd")
@@ -205,8 +207,8 @@ def _report(fields: Mapping[str, object]) -> Report:
         filled_usd=_usd(fields, "filled_amount") if filled is None and in_usd else filled,
         filled_amount=_coins(fields, "filled_amount"),
         currency="" if in_usd else currency,
-        blockchain=_text(fields, "blockchain", 32),
-        deposit_address=_text(fields, "deposit_address", 255),
+        blockchain=_plain(fields, "blockchain", 32),
+        deposit_address=_plain(fields, "deposit_address", 255),
         explorer_url=_link(fields, "explorer_url", 500),
         confirmations=confirmations,
         confirmations_required=required,
@@ -227,10 +229,14 @@ def _object(body: bytes) -> Mapping[str, object]:
 
 
 def _get(fields: Mapping[str, object], name: str) -> object:
-    given = [fields[spelling] for spelling in SPELLINGS[name] if fields.get(spelling) is not None]
-    if any(_meaning(value) != _meaning(given[0]) for value in given[1:]):
-        raise PayramDataError(f"The body gives {' and '.join(SPELLINGS[name])} with different values.")
-    return given[0] if given else None
+    found = None
+    for spelling in SPELLINGS[name]:
+        value = fields.get(spelling)
+        if found is None:
+            found = value
+        elif value is not None and _meaning(value) != _meaning(found):
+            raise PayramDataError(f"The body gives {' and '.join(SPELLINGS[name])} with different values.")
+    return found
 
 
 def _meaning(value: object) -> object:
@@ -256,17 +262,28 @@ def _reference(fields: Mapping[str, object]) -> str | None:
 def _text(fields: Mapping[str, object], name: str, limit: int) -> str:
     """Read words for people and for comparison: control characters never reach the database, long ones are cut."""
     value = _get(fields, name)
+    if value is None:
+        return ""
     if isinstance(value, Decimal):
         value = str(value)
-    if value is not None and not isinstance(value, str):
+    if not isinstance(value, str):
         raise PayramDataError(f"The field {SPELLINGS[name][-1]} is not text.")
-    return UNPRINTABLE.sub("", value or "")[:limit]
+    return UNPRINTABLE.sub("", value)[:limit]
+
+
+def _plain(fields: Mapping[str, object], name: str, limit: int) -> str:
+    """Read a ticker, chain or address. People copy it and shops export it, so anything that cannot be one is dropped.
+
+    None begins with a character that makes a spreadsheet compute.
+    """
+    text = _text(fields, name, limit)
+    return text if TICKER_OR_ADDRESS.fullmatch(text) else ""
 
 
 def _link(fields: Mapping[str, object], name: str, limit: int) -> str:
     """Read a web address that is shown as a link: anything but http and https is dropped."""
     link = _text(fields, name, limit + 1)
-    return link if link.startswith(("https://", "http://")) and len(link) <= limit else ""
+    return link if WEB_ADDRESS.fullmatch(link) and len(link) <= limit else ""
 
 
 def _number(fields: Mapping[str, object], name: str) -> Decimal | None:

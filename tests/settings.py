@@ -1,8 +1,10 @@
-"""Settings of the test suite. SQLite by default; DATABASE_URL names another database."""
+"""Settings of the test suite. SQLite by default; DATABASE_URL names another database, SURROUNDINGS other settings."""
 
 from __future__ import annotations
 
 import environ
+
+from tests.surroundings import chosen, surround
 
 env = environ.Env()
 
@@ -12,6 +14,8 @@ USE_TZ = True
 LANGUAGE_CODE = "en-us"
 
 DATABASES = {"default": env.db("DATABASE_URL", default="sqlite://:memory:")}
+# The suite logs in hundreds of times, and nothing here is worth guarding.
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 INSTALLED_APPS = [
@@ -51,7 +55,12 @@ STATIC_URL = "/static/"
 
 PAYRAM = {
     "default": {
-        "BASE_URL": "http://127.0.0.1:9",
-        "API_KEY": "00112233445566778899aabbccddeeff",
+        # Set by tests that start processes of their own.
+        "BASE_URL": env("PAYRAM_BASE_URL", default="http://127.0.0.1:9"),
+        "API_KEY": env("PAYRAM_API_KEY", default="00112233445566778899aabbccddeeff"),
     },
 }
+ORDER_KEY = "int"
+
+SURROUNDINGS = chosen(env.str("SURROUNDINGS", ""))
+surround(globals(), SURROUNDINGS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from decimal import Decimal
+from urllib.parse import quote
 
 import pytest
 from django.contrib.auth.models import Permission
@@ -15,6 +16,7 @@ from django_payram.lifecycle import open_payment
 from django_payram.models import Outcome, Payment, PaymentEvent, Source, content_type
 from django_payram.states import Review, State
 from django_payram.testing.factories import PaymentFactory
+from tests.conftest import statements
 from tests.shop.models import Order
 
 pytestmark = pytest.mark.django_db
@@ -44,6 +46,11 @@ def press(client, payment, button, **data):
     return client.post(f"{LIST}{payment.pk}/{button}/", data, follow=True)
 
 
+def selects(captured):
+    """Return how many statements asked for something; a shop's settings may add savepoints."""
+    return len([statement for statement in captured if statement.startswith("SELECT")])
+
+
 def text(response):
     assert response.status_code == 200
     return response.content.decode()
@@ -65,10 +72,11 @@ def test_the_list_shows_what_a_merchant_looks_for(admin_client, payment, payram,
         "state__exact=OPEN",
         "review__exact=amount",
         "project__exact=default",
-        "created_at__gte=2026-01-01+00:00:00%2B00:00",
+        "created_at__gte={yesterday}",
     ],
 )
 def test_the_list_can_be_filtered(admin_client, payment, query):
+    query = query.format(yesterday=quote(str(timezone.now() - timedelta(days=1))))
     assert admin_client.get(f"{LIST}?{query}").status_code == 200
 
 
@@ -103,11 +111,8 @@ def test_a_blank_search_shows_everything(admin_client, payment):
 
 
 @pytest.mark.parametrize("path", [LIST, "/admin/django_payram/paymentevent/"])
-def test_lists_cost_the_same_whatever_the_number_of_rows(admin_client, order, path, django_assert_max_num_queries):
+def test_lists_cost_the_same_whatever_the_number_of_rows(admin_client, order, path):
     """D6."""
-    from django.db import connection
-    from django.test.utils import CaptureQueriesContext
-
     counts = []
     for _ in range(2):
         for number in range(20):
@@ -116,26 +121,21 @@ def test_lists_cost_the_same_whatever_the_number_of_rows(admin_client, order, pa
             PaymentEvent.objects.create(
                 payment=row, project="default", reference=f"r{number}", source="webhook", outcome="paid"
             )
-        with CaptureQueriesContext(
-            connection,
-        ) as captured:
+        with statements() as captured:
             text(admin_client.get(path))
-        counts.append(len(captured))
+        counts.append(selects(captured))
     assert counts[0] == counts[1] <= 6
 
 
 def test_a_page_costs_the_same_whatever_the_number_of_events(admin_client, payment):
-    from django.db import connection
-    from django.test.utils import CaptureQueriesContext
-
     counts = []
     text(admin_client.get(change(payment)))  # Django remembers content types
     for _ in range(2):
         for _ in range(20):
             PaymentEvent.objects.create(payment=payment, project="default", source="webhook", outcome="recorded")
-        with CaptureQueriesContext(connection) as captured:
+        with statements() as captured:
             text(admin_client.get(change(payment)))
-        counts.append(len(captured))
+        counts.append(selects(captured))
     assert counts[0] == counts[1] <= 6
 
 
@@ -215,7 +215,7 @@ def held(payment, payram):
     Payment.objects.update(amount_usd=Decimal("70.00"))
 
 
-def test_a_held_payment_is_accepted_with_a_reason(admin_client, payment, payram, listener):
+def test_a_held_payment_is_accepted_with_a_reason(admin_client, admin_user, payment, payram, listener):
     held(payment, payram)
     press(admin_client, payment, "ask")
     assert "Accept as paid" in text(admin_client.get(change(payment)))
@@ -224,7 +224,7 @@ def test_a_held_payment_is_accepted_with_a_reason(admin_client, payment, payram,
     payment.refresh_from_db()
     assert payment.is_paid
     event = payment.events.get(outcome=Outcome.ACCEPTED)
-    assert (event.note, event.actor) == ("Agreed by phone.", "admin")
+    assert (event.note, event.actor) == ("Agreed by phone.", admin_user.get_username())
     shown = text(admin_client.get(change(payment)))
     assert "Agreed by phone." in shown
     assert "Accept as paid" not in shown

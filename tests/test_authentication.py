@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from django.http.request import HttpHeaders
 
 from django_payram import conf
-from django_payram.authentication import NotAuthenticated, authenticate, signature
+from django_payram.authentication import NotAuthenticated, authenticate, proofs, signature
 from django_payram.conf import Project
 from tests.samples import sample
 
@@ -199,3 +199,11 @@ def test_no_message_shows_what_was_expected_or_given():
 def test_the_projects_of_the_setting_are_what_is_asked(settings):
     settings.PAYRAM = {"shop": {"BASE_URL": "https://pay.example.com", "API_KEY": KEY}}
     assert authenticate(conf.projects(), {"API-Key": KEY}, BODY).name == "shop"
+
+
+def test_the_proofs_of_a_request_are_its_two_headers_and_do_not_show_themselves(rf):
+    request = rf.post("/", headers={"API-Key": "the key", "X-Payram-Signature": "sha256=0", "X-Other": "x"})
+    given = proofs(request)
+    assert given == {"API-Key": "the key", "X-Payram-Signature": "sha256=0"}
+    assert "the key" not in repr(given)
+    assert proofs(rf.post("/")) == {}

@@ -31,6 +31,8 @@ IDS = {
     checks.check_ssl_redirect: ("django_payram.W002", False),
     checks.check_plain_http: ("django_payram.W003", True),
     checks.check_short_keys: ("django_payram.W004", True),
+    checks.check_sandbox: ("django_payram.W005", True),
+    checks.check_unconfirmed_webhooks: ("django_payram.W006", True),
 }
 
 ERRORS = [
@@ -190,24 +192,39 @@ def test_a_receiver_of_other_senders_does_not():
 
 
 @pytest.mark.parametrize(
-    ("redirect", "header", "warned"),
+    ("redirect", "header", "exempt", "warned"),
     [
-        (True, None, True),
-        (True, ("HTTP_X_FORWARDED_PROTO", "https"), False),
-        (False, None, False),
-        (False, ("HTTP_X_FORWARDED_PROTO", "https"), False),
+        (True, None, [], True),
+        (True, ("HTTP_X_FORWARDED_PROTO", "https"), [], False),
+        (True, None, [r"^payram/webhook/?$"], False),
+        (True, None, ["^health", "payram/"], False),
+        (True, None, [r"^payram/webhook/$"], True),
+        (True, None, [r"^/payram/webhook"], True),
+        (False, None, [], False),
+        (False, ("HTTP_X_FORWARDED_PROTO", "https"), [], False),
     ],
 )
-def test_a_redirect_to_https_without_the_proxys_header_is_a_warning(settings, redirect, header, warned):
+def test_a_redirect_to_https_that_may_meet_the_webhook_is_a_warning(settings, redirect, header, exempt, warned):
     """F14: the webhook would be answered with a redirect."""
     settings.SECURE_SSL_REDIRECT = redirect
     settings.SECURE_PROXY_SSL_HEADER = header
+    settings.SECURE_REDIRECT_EXEMPT = exempt
     said = django_checks.Warning(
         "SECURE_SSL_REDIRECT is on and SECURE_PROXY_SSL_HEADER is not set.",
-        hint="Behind a proxy that ends TLS, PayRam's webhook would get a redirect and be lost: set the header.",
+        hint=(
+            "Behind a proxy that ends TLS, PayRam's webhook would get a redirect and be lost: set the header, or list "
+            "the webhook in SECURE_REDIRECT_EXEMPT."
+        ),
         id="django_payram.W002",
     )
     assert checks.check_ssl_redirect() == ([said] if warned else [])
+
+
+def test_a_redirect_is_a_warning_also_for_a_shop_that_has_no_urls_of_ours_yet(settings):
+    settings.ROOT_URLCONF = "tests.test_layers"
+    settings.SECURE_SSL_REDIRECT, settings.SECURE_PROXY_SSL_HEADER = True, None
+    settings.SECURE_REDIRECT_EXEMPT = ["payram"]
+    assert [warning.id for warning in checks.check_ssl_redirect()] == ["django_payram.W002"]
 
 
 @pytest.mark.parametrize(
@@ -252,11 +269,71 @@ def test_a_short_key_is_a_warning_before_deploying(settings, options, warned):
     assert (said in listed(include_deployment_checks=True)) is warned
 
 
+@pytest.mark.parametrize(
+    ("base_url", "warned"),
+    [
+        ("http://127.0.0.1:8001", True),
+        ("https://localhost/payram", True),
+        ("http://[::1]:8001", True),
+        ("https://pay.example.com", False),
+        ("https://localhost.example.com", False),
+    ],
+)
+@pytest.mark.parametrize("debug", [True, False])
+def test_a_payram_on_this_machine_is_a_warning_before_deploying(settings, base_url, warned, debug):
+    settings.DEBUG = debug
+    settings.PAYRAM = {"eu": {**GOOD, "BASE_URL": base_url}}
+    said = django_checks.Warning(
+        "PAYRAM['eu']['BASE_URL'] points at this machine, where payram_sandbox listens.",
+        hint="Its money is pretended. Use the address of your PayRam server, or silence this if it runs here.",
+        id="django_payram.W005",
+    )
+    assert checks.check_sandbox() == ([said] if warned else [])
+    assert said not in listed()
+    assert (said in listed(include_deployment_checks=True)) is warned
+
+
+@pytest.mark.parametrize(("options", "warned"), [({"CONFIRM_WEBHOOKS": False}, True), ({}, False)])
+def test_believing_webhooks_is_a_warning_before_deploying(settings, options, warned):
+    settings.PAYRAM = {"eu": {**GOOD, **options}}
+    said = django_checks.Warning(
+        "PAYRAM['eu']['CONFIRM_WEBHOOKS'] is False: who has read one webhook can forge the next.",
+        hint="Each webhook carries the key. Leave the option True, so that PayRam is asked before money counts.",
+        id="django_payram.W006",
+    )
+    assert checks.check_unconfirmed_webhooks() == ([said] if warned else [])
+    assert said not in listed()
+    assert (said in listed(include_deployment_checks=True)) is warned
+
+
+def test_one_key_for_two_projects_is_an_error_before_deploying_as_well(settings):
+    settings.PAYRAM = {"eu": GOOD, "us": GOOD}
+    assert "django_payram.E006" in [message.id for message in listed(include_deployment_checks=True)]
+
+
+def test_a_warning_can_be_silenced(settings):
+    settings.PAYRAM = {"eu": {**GOOD, "BASE_URL": "https://localhost"}}
+    settings.SILENCED_SYSTEM_CHECKS = ["django_payram.W005"]
+    (said,) = checks.check_sandbox()
+    assert said.is_silenced()
+
+
+@pytest.mark.django_db  # since Django 6.1 the command looks at the database as well
+@pytest.mark.usefixtures("_heard")
+def test_manage_py_check_deploy_shows_every_warning(settings, capsys):
+    settings.PAYRAM = {
+        "eu": {"BASE_URL": "http://127.0.0.1:8001", "API_KEY": "k", "CONFIRM_WEBHOOKS": False},
+    }
+    with pytest.raises(SystemCheckError) as caught:
+        call_command("check", "--deploy", "--tag", "django_payram", "--fail-level", "WARNING")
+    assert re.findall(r"django_payram\.(\w+)\)", str(caught.value)) == ["W003", "W004", "W005", "W006"]
+
+
 def test_a_broken_setting_does_not_break_the_warnings(settings):
     settings.PAYRAM = {"default": {"BASE_URL": URL, "API_KEY": ""}}
-    assert checks.check_plain_http() == checks.check_short_keys() == []
+    assert [check() for check in checks.ON_DEPLOY] == [[]] * len(checks.ON_DEPLOY)
     del settings.PAYRAM
-    assert checks.check_plain_http() == checks.check_short_keys() == []
+    assert [check() for check in checks.ON_DEPLOY] == [[]] * len(checks.ON_DEPLOY)
 
 
 @pytest.mark.usefixtures("_deaf")

@@ -7,6 +7,7 @@ import pytest
 from django_payram import conf
 from django_payram.client import client_for
 from django_payram.exceptions import PayramDataError, PayramRefused, PayramUnavailable
+from django_payram.lifecycle import open_payment, refresh
 from django_payram.states import State
 from django_payram.testing import running_payram
 
@@ -24,8 +25,10 @@ def open_at(payram):
 
 @pytest.mark.parametrize("reference", ["../admin", "a/b", "", "x" * 129, "a b"])
 def test_a_reference_that_is_none_of_payrams_is_not_asked_about(payram, reference):
-    with pytest.raises(PayramDataError, match="128 letters"):
+    with pytest.raises(PayramDataError) as caught:
         client_at(payram).fetch(reference)
+    said = "The reference is not one of PayRam's: up to 128 letters, digits, hyphens, underscores."
+    assert str(caught.value) == said
     assert payram.sandbox.calls == []
 
 
@@ -62,3 +65,11 @@ def test_an_unavailable_second_route_is_unavailable(payram):
     payram.sandbox.misbehave(None, "old_route", times=1)
     with pytest.raises(PayramUnavailable):
         client_at(payram).fetch(payment)
+
+
+@pytest.mark.django_db
+def test_a_key_that_is_an_everyday_word_spoils_no_answer(order):
+    with running_payram(api_key="shop"):
+        payment = open_payment(order, amount=order.total, email=order.email)
+        assert payment.customer_id.startswith("shop")
+        assert refresh(payment).state == "OPEN"

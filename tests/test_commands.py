@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from decimal import Decimal
 from io import StringIO
 
 import pytest
@@ -12,25 +14,23 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from django_payram.lifecycle import open_payment
-from django_payram.models import Payment, PaymentEvent
+from django_payram.management.arguments import moment
+from django_payram.management.stopping import pulled_by_signals
+from django_payram.models import Payment
+from django_payram.resync import Brake
 from django_payram.states import State
-from django_payram.testing.factories import PaymentFactory
 
 pytestmark = pytest.mark.django_db
 
 
-def run(command, *args):
-    """Return the exit code and the lines a command prints."""
+def resync(*args):
+    """Return the exit code and the lines the command prints."""
     out = StringIO()
     try:
-        call_command(command, *args, stdout=out, stderr=out)
+        call_command("payram_resync", *args, stdout=out, stderr=out)
     except SystemExit as exc:
         return exc.code, out.getvalue().splitlines()
     return 0, out.getvalue().splitlines()
-
-
-def resync(*args):
-    return run("payram_resync", *args)
 
 
 @pytest.fixture
@@ -128,6 +128,21 @@ def test_a_dry_run_says_never_for_what_is_not_scheduled(payment):
     assert json.loads(resync("--dry-run", "--all", "--json")[1][0])["next_check_at"] is None
 
 
+@pytest.mark.parametrize("text", ["2026-08-01", "2026-08-01T12:00", "2026-08-01T12:00Z", "2026-08-01T12:00+05:30"])
+@pytest.mark.parametrize("use_tz", [True, False])
+def test_a_moment_has_a_zone_where_the_shops_times_have_one(settings, text, use_tz):
+    settings.USE_TZ = use_tz
+    assert timezone.is_aware(moment(text)) is use_tz
+
+
+def test_a_moment_without_a_zone_is_in_the_shops(settings):
+    settings.TIME_ZONE = "Asia/Kolkata"
+    settings.USE_TZ = True
+    assert moment("2026-08-01T12:00") == moment("2026-08-01T06:30Z")
+    settings.USE_TZ = False
+    assert moment("2026-08-01T12:00") == moment("2026-08-01T06:30Z")
+
+
 @pytest.mark.parametrize("arguments", [["--all"], ["--state", "open"], ["--since", "2020-01-01"]])
 def test_chosen_payments_are_asked_about_whether_or_not_due(payram, payment, arguments):
     Payment.objects.update(next_check_at=None)
@@ -172,6 +187,13 @@ def test_limit_and_threads_are_obeyed(payram, payment):
         (["--limit", "0"], "above 0"),
         (["--limit", "x"], "above 0"),
         (["--threads", "65"], "at most 64"),
+        (["--rate", "0"], "above 0 and at most 10000"),
+        (["--rate", "-1"], "above 0 and at most 10000"),
+        (["--rate", "inf"], "above 0 and at most 10000"),
+        (["--rate", "10001"], "above 0 and at most 10000"),
+        (["--time-limit", "0"], "above 0"),
+        (["--watch", "--all", "--limit", "3"], "does not go with --all, --limit"),
+        (["--watch", "--dry-run"], "does not go with --dry-run"),
         (["--state", "PAID"], "must be one of CREATING"),
         (["--since", "yesterday"], "2026-08-01"),
         (["--since", "2026-13-01"], "2026-08-01"),
@@ -180,6 +202,59 @@ def test_limit_and_threads_are_obeyed(payram, payment):
 def test_wrong_arguments_say_what_is_allowed(arguments, words):
     with pytest.raises(CommandError, match=words):
         resync(*arguments)
+
+
+def test_a_contradiction_leaves_with_2():
+    with pytest.raises(CommandError) as caught:
+        resync("--watch", "--announce-again", "--since", "2020-01-01")
+    assert caught.value.returncode == 2
+
+
+def test_a_rate_is_obeyed(payram, payment):
+    open_payment(amount=3, email="a@example.org")
+    start = time.monotonic()
+    assert resync("--all", "--rate", "2.5")[0] == 0
+    assert time.monotonic() - start >= 0.4
+
+
+@pytest.mark.django_db(transaction=True)
+def test_watching_ends_with_its_time_limit_and_0(payram, payment):
+    payram.sandbox.misbehave(None, "broken")
+    code, lines = resync("--watch", "--time-limit", "1", "--json")
+    assert code == 0
+    last = json.loads(lines[-1])
+    assert (last["asked"], last["failed"], last["stopped"]) == (1, 1, "The time limit of 1 seconds is over.")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_early_end_is_said_in_words(payram, payment):
+    _code, lines = resync("--watch", "--time-limit", "1")
+    assert lines[-1] == "Stopped early. The time limit of 1 seconds is over."
+
+
+def test_the_first_signal_ends_a_run_and_the_second_acts_as_ever():
+    before = signal.getsignal(signal.SIGTERM)
+    brake = Brake()
+    with pulled_by_signals(brake):
+        ours = signal.getsignal(signal.SIGTERM)
+        assert ours == signal.getsignal(signal.SIGINT) != before
+        signal.raise_signal(signal.SIGTERM)
+        assert brake.reason == "A signal asked for it."
+        assert signal.getsignal(signal.SIGTERM) == before
+    with pulled_by_signals(Brake()):
+        assert signal.getsignal(signal.SIGTERM) != before
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_a_command_called_from_another_thread_leaves_the_signals_alone():
+    before = signal.getsignal(signal.SIGTERM)
+
+    def in_a_thread():
+        with pulled_by_signals(Brake()):
+            return signal.getsignal(signal.SIGTERM)
+
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(in_a_thread).result() == before
 
 
 def test_receivers_are_told_again_on_request(payment, listener):
@@ -197,82 +272,3 @@ def test_telling_everybody_again_needs_a_choice():
     for arguments in ([], ["--all"]):
         with pytest.raises(CommandError, match="--reference or --since"):
             resync("--announce-again", *arguments)
-
-
-# payram_prune
-
-
-def old_event(days, **fields):
-    created_at = timezone.now() - timedelta(days=days)
-    return PaymentEvent.objects.create(
-        project="default", source="webhook", outcome="recorded", created_at=created_at, **fields
-    )
-
-
-def test_prune_deletes_events_older_than_a_year(monkeypatch):
-    from django_payram import prune
-
-    monkeypatch.setattr(prune, "BATCH", 2)
-    for _ in range(5):
-        old_event(366)
-    kept = old_event(364)
-    assert run("payram_prune", "--dry-run") == (0, ["Would delete 5 events and blank 0 e-mails."])
-    assert PaymentEvent.objects.count() == 6
-    assert run("payram_prune") == (0, ["Deleted 5 events and blanked 0 e-mails."])
-    assert PaymentEvent.objects.get() == kept
-    assert run("payram_prune", "--events-older-than", "30") == (0, ["Deleted 1 events and blanked 0 e-mails."])
-
-
-def test_prune_blanks_e_mails_of_settled_payments_and_never_touches_money():
-    long_ago = timezone.now() - timedelta(days=100)
-    settled = PaymentFactory(paid=True, updated_at=long_ago, next_check_at=None)
-    watched = PaymentFactory(updated_at=long_ago)
-    recent = PaymentFactory(paid=True, next_check_at=None)
-    code, lines = run("payram_prune", "--scrub-emails-older-than", "90", "--json")
-    assert (code, json.loads(lines[0])) == (0, {"dry_run": False, "events_deleted": 0, "emails_blanked": 1})
-    settled.refresh_from_db()
-    assert (settled.customer_email, settled.state, settled.filled_usd) == ("", State.FILLED, Decimal("49.99"))
-    for payment in (watched, recent):
-        payment.refresh_from_db()
-        assert payment.customer_email
-
-
-def test_prune_refuses_senseless_ages():
-    for days, words in [("0", "above 0"), ("36501", "at most 36500")]:
-        with pytest.raises(CommandError, match=words):
-            run("payram_prune", "--events-older-than", days)
-
-
-# Celery
-
-
-def test_the_tasks_do_the_same_work(payram, payment, listener):
-    from django_payram import tasks
-
-    listener.fail_on = {"payment_paid"}
-    payram.pay(payment)
-    assert tasks.resync()["receivers_failed"] == 1
-    listener.fail_on = set()
-    assert tasks.announce_pending() == {"announced": 1, "receivers_failed": 0}
-    assert tasks.resync(limit=5) == {
-        "asked": 0,
-        "news": 0,
-        "failed": 0,
-        "announced": 0,
-        "receivers_failed": 0,
-        "stopped": "",
-    }
-    old_event(400)
-    assert tasks.prune() == {"events_deleted": 1, "emails_blanked": 0}
-    Payment.objects.update(updated_at=timezone.now() - timedelta(days=400), next_check_at=None)
-    assert tasks.prune(scrub_emails_older_than=365)["emails_blanked"] == 1
-
-
-def test_pending_receivers_are_told_before_payments_are_asked_about(payram, payment, listener):
-    from django_payram import tasks
-
-    listener.fail_on = {"payment_paid"}
-    payram.pay(payment)
-    tasks.resync()
-    listener.fail_on = set()
-    assert tasks.resync()["announced"] == 1

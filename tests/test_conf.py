@@ -129,6 +129,7 @@ def test_a_project_shows_no_key_and_cannot_be_changed(declare):
     assert repr(project).startswith("Project(name='default', base_url='https://pay.example.com', confirm_webhooks=")
     assert KEY not in repr(project)
     assert OTHER_KEY not in repr(project)
+    assert repr(project.accepted_keys) == "('[key]', '[key]')"
     with pytest.raises(FrozenInstanceError):
         project.enabled = False
 
@@ -138,6 +139,36 @@ def test_the_setting_is_read_late(declare):
     assert conf.project().enabled
     declare(ENABLED=False)
     assert not conf.project().enabled
+
+
+def test_an_unchanged_setting_is_read_once(declare):
+    declare()
+    first = conf.project()
+    declare()
+    assert conf.project() is first
+
+
+def test_a_change_in_place_is_seen(settings):
+    settings.PAYRAM = {"default": {**PLAIN, "API_KEY": [KEY]}}
+    assert conf.project().enabled
+    settings.PAYRAM["default"]["ENABLED"] = False
+    assert not conf.project().enabled
+    settings.PAYRAM["default"]["API_KEY"].append(OTHER_KEY)
+    assert conf.project().api_keys == (KEY, OTHER_KEY)
+    del settings.PAYRAM["default"]["ENABLED"]
+    assert conf.project().enabled
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"), [({"ENABLED": True}, {"ENABLED": 1}), ({"DEADLINE": 1}, {"DEADLINE": True})]
+)
+def test_values_that_are_equal_and_not_the_same_are_read_anew(declare, right, wrong):
+    declare(**right)
+    conf.project()
+    declare(**wrong)
+    assert next(iter(wrong)) in complaint()
+    declare(**right)
+    conf.project()
 
 
 def test_projects_come_in_the_order_of_the_setting(settings):
@@ -296,6 +327,7 @@ RIGHT = [
     ("BASE_URL", "https://pay.example.com:8443", "base_url", "https://pay.example.com:8443"),
     ("BASE_URL", "https://pay.example.com///", "base_url", "https://pay.example.com"),
     ("BASE_URL", "https://pay.example.com/api/v1beta", "base_url", "https://pay.example.com/api/v1beta"),
+    ("BASE_URL", "https://pay.example.com/api/v1X", "base_url", "https://pay.example.com/api/v1X"),
     ("BASE_URL", "https://127.0.0.1", "base_url", "https://127.0.0.1"),
     ("API_KEY", (KEY,), "api_keys", (KEY,)),
     ("API_KEY", "a b~!", "api_keys", ("a b~!",)),
@@ -434,12 +466,34 @@ def test_every_key_is_taken_out_of_a_text(settings):
     assert conf.redact(text) == "[key], [key], [key]; [key][key] a 7 None"
 
 
-@pytest.mark.parametrize("keys", [[KEY, KEY + "0123"], [KEY + "0123", KEY]])
-def test_of_two_keys_with_one_beginning_nothing_stays_behind(declare, keys):
-    declare(API_KEY=keys)
-    assert conf.redact(f"{KEY}0123 {KEY}") == "[key] [key]"
+@pytest.mark.parametrize("around", ["{}0123", "0123{}", "x{}x"])
+def test_of_a_key_that_holds_another_one_nothing_stays_behind(declare, around):
+    longer = around.format(KEY)
+    declare(API_KEY=[KEY, longer])
+    assert conf.redact(f"{longer} {KEY}") == "[key] [key]"
+
+
+def test_strangers_are_quoted_on_one_line_without_keys_and_cut_last(declare):
+    declare()
+    assert conf.quoted(f"a\r\nb\x00{KEY}\u2028c", 100) == "a  b [key] c"
+    assert conf.quoted(f"said {KEY}", 8) == "said [ke"
+
+
+def test_the_names_are_those_of_all_projects_usable_or_not(settings):
+    settings.PAYRAM = {"eu": PLAIN, 5: None}
+    assert conf.names() == ["eu", "5"]
+    del settings.PAYRAM
+    assert conf.names() == []
 
 
 def test_without_a_setting_there_is_nothing_to_take_out(settings):
     del settings.PAYRAM
     assert conf.redact(f"text {KEY}") == f"text {KEY}"
+
+
+@pytest.mark.parametrize(("key", "kept"), [("shop", True), ("a" * 15, True), ("a" * 16, False)])
+def test_a_body_that_has_yet_to_be_read_keeps_words_that_happen_to_be_a_short_key(settings, key, kept):
+    settings.PAYRAM = {"default": {"BASE_URL": "https://pay.example.com", "API_KEY": key}}
+    body = f'{{"customerID": "{key}.order:1"}}'.encode()
+    assert (conf.redact_bytes(body) == body) is kept
+    assert key not in conf.redact(body.decode())

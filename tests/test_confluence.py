@@ -1,6 +1,6 @@
 """The final state is a function of the set of reports, not of their order or number.
 
-More histories: ``pytest tests/test_confluence.py --hypothesis-profile=deep``.
+More histories: ``pytest tests/test_confluence.py --hypothesis-profile=thousands``, or ``deep``.
 """
 
 from __future__ import annotations
@@ -20,8 +20,6 @@ from django_payram.testing.factories import PaymentFactory
 from django_payram.wire import Report
 from tests.conftest import listening
 from tests.shop.models import Order
-
-settings.register_profile("deep", max_examples=5000)
 
 AMOUNT = Decimal("50.00")
 DEPOSITS = [Decimal(text) for text in ("0.01", "10", "24.99", "25", "49", "50", "60")]

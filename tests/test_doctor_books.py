@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 
 from django_payram import doctor
@@ -15,6 +14,7 @@ from django_payram.lifecycle import open_payment
 from django_payram.models import Outcome, Payment, PaymentEvent, Source
 from django_payram.states import Review, State
 from django_payram.testing.factories import PaymentFactory
+from tests.conftest import statements
 
 pytestmark = pytest.mark.django_db
 
@@ -171,14 +171,12 @@ def test_news_are_told_project_by_project(settings):
 
 def test_the_number_of_queries_does_not_depend_on_the_number_of_payments():
     PaymentFactory()
-    connection.force_debug_cursor = True
     counts = []
     for _round in range(2):
-        before = len(connection.queries_log)
-        told(left_lying), told(news)
-        counts.append(len(connection.queries_log) - before)
+        with statements() as heard:
+            told(left_lying), told(news)
+        counts.append(len(heard))
         PaymentFactory.create_batch(20, pending="payment_paid", paid=True)
-    connection.force_debug_cursor = False
     assert abs(counts[1] - counts[0]) <= 1
 
 

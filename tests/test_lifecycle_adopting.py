@@ -10,13 +10,16 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from django_payram import conf, lifecycle
+from django_payram import conf, lifecycle, resync
 from django_payram.exceptions import PayramRefused, PayramUnavailable
-from django_payram.lifecycle import Heard, hear, open_payment
-from django_payram.models import Outcome, Payment, PaymentEvent, content_type, slot
+from django_payram.lifecycle import Heard, adopting, hear, open_payment
+from django_payram.models import Outcome, Payment, PaymentEvent, Source, content_type, slot
 from django_payram.states import Review, State
 from django_payram.testing import running_payram
+from django_payram.testing.factories import PaymentFactory
 from django_payram.wire import Report
+from tests.servers import http, raw_server
+from tests.shop.models import Order
 
 pytestmark = pytest.mark.django_db
 
@@ -51,6 +54,19 @@ def test_a_top_up_under_a_new_reference_pays_for_its_parent_once(payram, parent,
     payram.sandbox.redeliver(reference)
     assert listener.names.count("payment_paid") == 1
     assert Payment.objects.for_order(order).received_usd() == Decimal("49.99")
+
+
+def test_a_top_up_whose_answer_could_not_be_recorded_is_asked_about_by_resync(payram, parent, monkeypatch):
+    payram.pay(parent, 20)
+    payram.sandbox.webhooks = False
+    reference = payram.sandbox.top_up(parent.reference)
+    with monkeypatch.context() as broken:
+        broken.setattr("django_payram.lifecycle.gate.record", lambda *args, **kwargs: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            say(reference, parent.customer_id)
+    assert [asked.payment.reference for asked in resync.run()] == [reference]
+    parent.refresh_from_db()
+    assert parent.is_paid
 
 
 def test_a_top_up_that_does_not_suffice_leaves_the_rest_missing(payram, parent):
@@ -193,6 +209,129 @@ def test_the_newest_unpaid_payment_of_the_customer_is_topped_up(payram, order):
     assert Payment.objects.get(reference=reference).parent == old
 
 
+@pytest.mark.parametrize(
+    ("fields", "reference", "matched"),
+    [
+        ({}, None, True),
+        ({"reference": "other"}, None, False),
+        ({"reference": "other"}, "other", True),
+        ({"project": "other"}, None, False),
+    ],
+)
+def test_a_payment_is_given_the_kept_webhooks_of_its_reference(db, fields, reference, matched):
+    payment = PaymentFactory(reference="known")
+    facts = {"project": "default", "reference": "known", "source": Source.WEBHOOK, "outcome": Outcome.UNMATCHED}
+    event = PaymentEvent.objects.create(**{**facts, **fields})
+    assert adopting.match(payment, reference=reference) is matched
+    event.refresh_from_db()
+    assert event.payment == (payment if matched else None)
+
+
+def test_of_two_webhooks_at_once_one_inserts_the_top_up_and_the_other_finds_it(payram):
+    parent = PaymentFactory(partly_paid=True)
+    hint = Report(reference="top-up", customer_id=parent.customer_id)
+    first, second = (adopting._top_up(parent, hint, Report()) for _ in range(2))
+    assert first == second
+    assert Payment.objects.filter(parent=parent).count() == 1
+
+
+def test_a_top_up_was_asked_about_and_keeps_its_webhook(payram, parent):
+    payram.pay(parent, 20)
+    payram.sandbox.webhooks = False
+    reference = payram.sandbox.top_up(parent.reference)
+    before = timezone.now()
+    assert say(reference, parent.customer_id) == Heard.RECORDED
+    child = Payment.objects.get(reference=reference)
+    assert child.checked_at >= before
+    assert child.events.get(outcome=Outcome.RECORDED).payload == "{}"
+
+
+def test_a_lost_payment_takes_its_reference_and_webhooks_from_the_one_that_found_it(db, settings):
+    """An answer need not repeat the reference that it was asked for."""
+    lost = PaymentFactory(reference=None, state=State.FAILED, customer_id="kim", amount_usd=30)
+    kept = PaymentEvent.objects.create(
+        project="default", reference="found", source=Source.WEBHOOK, outcome=Outcome.UNMATCHED
+    )
+    told = {"paymentState": "OPEN", "amountInUSD": "30", "customerID": "kim"}
+    with raw_server(http(body=told)) as server:
+        settings.PAYRAM = {"default": {**settings.PAYRAM["default"], "BASE_URL": server.url}}
+        assert say("found", "kim") == Heard.RECORDED
+    lost.refresh_from_db()
+    assert (lost.reference, lost.state) == ("found", State.OPEN)
+    kept.refresh_from_db()
+    assert kept.payment == lost
+
+
+def test_customers_are_found_where_their_payments_were_written(payram, parent, reads_elsewhere):
+    payram.sandbox.webhooks = False
+    payram.sandbox.pay(parent.reference, 20)
+    assert say(payram.sandbox.top_up(parent.reference), parent.customer_id) == Heard.RECORDED
+
+
+@pytest.mark.parametrize(
+    ("invoice", "requested", "found"),
+    [
+        ("creating", "20", "creating"),
+        ("failed", None, "failed"),
+        (None, "20", "failed"),
+        (None, "10", "creating"),
+        (None, "9.999", "creating"),
+        (None, None, None),
+        (None, "50", None),
+        ("named", "30", None),
+        (None, "30", None),
+        ("open", None, None),
+        (None, "40", None),
+    ],
+)
+def test_a_lost_payment_is_known_by_its_invoice_id_else_by_its_amount(db, invoice, requested, found):
+    payments = {
+        "creating": PaymentFactory(reference=None, state=State.CREATING, amount_usd=10),
+        "failed": PaymentFactory(reference=None, state=State.FAILED, amount_usd=20),
+        "named": PaymentFactory(reference="named", state=State.FAILED, amount_usd=30),
+        "open": PaymentFactory(reference=None, state=State.OPEN, amount_usd=40),
+    }
+    answer = Report(invoice_id=invoice and str(payments[invoice].token), requested_usd=requested and Decimal(requested))
+    assert adopting._lost(Payment.objects.all(), answer) == payments.get(found)
+
+
+@pytest.mark.parametrize(
+    ("fields", "awaited"),
+    [
+        ({}, True),
+        ({"reference": "known"}, False),
+        ({"state": State.OPEN}, False),
+        ({"created_at": timezone.now() - timedelta(minutes=3)}, False),
+    ],
+)
+def test_a_call_is_awaited_while_it_may_still_bring_a_reference(db, fields, awaited):
+    PaymentFactory(**{"reference": None, "state": State.CREATING, **fields})
+    assert adopting._is_awaited(Payment.objects.all()) is awaited
+
+
+@pytest.mark.parametrize(
+    ("requested", "filled", "amount"), [("5.009", None, "5.01"), ("5", "7", "5"), (None, "7", "7"), (None, None, "0")]
+)
+def test_a_top_up_is_worth_what_was_asked_for_else_what_has_come(db, requested, filled, amount):
+    parent = PaymentFactory(partly_paid=True)
+    answer = Report(
+        requested_usd=None if requested is None else Decimal(requested),
+        filled_usd=None if filled is None else Decimal(filled),
+    )
+    child = adopting._top_up(parent, Report(reference="top-up"), answer)
+    assert child.amount_usd == Decimal(amount)
+
+
+def test_a_customer_of_whom_payram_knows_no_payment_tops_up_the_newest(payram, order):
+    """PayRam made a payment for an attempt that it had refused before, with another amount."""
+    old, new = (PaymentFactory(reference=None, state=State.FAILED, customer_id="kim") for _ in range(2))
+    known = payram.sandbox.payment(open_payment(amount=7, email="a@example.org", customer_id="kim").reference)
+    Payment.objects.filter(reference=known.reference).delete()
+    say(known.reference, "kim")
+    assert Payment.objects.get(reference=known.reference).parent == new
+    assert not old.top_ups.exists()
+
+
 # PayRam's own dashboard
 
 
@@ -215,6 +354,37 @@ def test_a_payment_of_payrams_dashboard_is_adopted_with_its_webhooks(foreign, or
     assert not PaymentEvent.objects.filter(payment=None).exists()
     assert payment.events.get(outcome=Outcome.PAID).actor == "lee"
     assert lifecycle.adopt(foreign) == payment
+
+
+def test_a_known_reference_is_only_asked_about(payram, order):
+    payram.sandbox.webhooks = False
+    payment = open_payment(order, amount=order.total, email=order.email)
+    payram.sandbox.pay(payment.reference)
+    assert lifecycle.adopt(payment.reference, order=order) == payment
+    payment.refresh_from_db()
+    assert payment.is_paid
+    assert payment.events.get(outcome=Outcome.PAID).source == Source.ADMIN
+    assert Payment.objects.count() == 1
+
+
+def test_a_known_reference_is_not_given_to_another_order(payram, order):
+    payment = open_payment(order, amount=order.total, email=order.email)
+    calls = len(payram.sandbox.calls)
+    with pytest.raises(ValueError) as caught:
+        lifecycle.adopt(payment.reference, order=Order.objects.create())
+    assert str(caught.value) == f"{payment.reference} is known already and belongs to another order or to none."
+    assert len(payram.sandbox.calls) == calls
+
+
+def test_a_payment_of_no_order_and_no_customer_is_adopted_as_it_is(db, settings):
+    told = {"paymentState": "OPEN", "amountInUSD": "30.004"}
+    with raw_server(http(body=told)) as server:
+        settings.PAYRAM = {"default": {**settings.PAYRAM["default"], "BASE_URL": server.url}}
+        payment = lifecycle.adopt("from-the-dashboard")
+    assert (payment.reference, payment.customer_id, payment.amount_usd) == ("from-the-dashboard", "", 30)
+    assert (payment.order_type, payment.order_id, payment.order) == (None, "", None)
+    assert payment.checked_at is not None
+    assert {event.actor for event in payment.events.all()} == {""}
 
 
 def test_a_payment_without_a_known_amount_cannot_be_adopted():
@@ -248,9 +418,10 @@ def test_the_command_adopts(foreign, order):
     [
         (["x", "--order", "shop.nothing:1"], "APP.MODEL:KEY"),
         (["x", "--order", "nonsense"], "APP.MODEL:KEY"),
-        (["x", "--order", "shop.order:x"], "no key of shop.order"),
+        (["x", "--order", "auth.group:x"], "no key of auth.group"),
         (["x", "--order", "shop.uuidorder:x"], "no key of shop.uuidorder"),
-        (["x", "--order", "shop.order:424242"], "There is no shop.order"),
+        (["x", "--order", "auth.group:424242"], "There is no auth.group"),
+        (["x", "--order", "shop.slugorder:x"], "There is no shop.slugorder"),
         (["x", "--project", "other"], "no project 'other'"),
         (["x"], "refused the call"),
     ],

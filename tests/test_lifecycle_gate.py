@@ -6,12 +6,12 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from django.db import connection, transaction
+from django.db import OperationalError, connection, connections, transaction
 from django.utils import timezone
 
 from django_payram import lifecycle
-from django_payram.lifecycle import record
-from django_payram.models import Outcome, Payment, Source
+from django_payram.lifecycle import gate, record
+from django_payram.models import Outcome, Payment, PaymentEvent, Source, database, slot
 from django_payram.signals import payment_paid, payment_updated
 from django_payram.states import Review, State
 from django_payram.testing.factories import PaymentFactory
@@ -153,6 +153,23 @@ def test_an_unknown_state_changes_nothing_and_is_logged_once(listener):
     assert listener.names == []
 
 
+def test_each_unknown_word_is_logged_for_each_payment(reads_elsewhere):
+    one, other = PaymentFactory(), PaymentFactory()
+    PaymentEvent.objects.create(
+        payment=one, project="default", source=Source.WEBHOOK, outcome=Outcome.UNMATCHED, note="UNDEFINED"
+    )
+    for payment in (one, other):
+        for word in ("UNDEFINED", "DISPUTED", "UNDEFINED"):
+            record(payment, Report(word=word), source=Source.RESYNC, asked_at=timezone.now())
+    unknown = PaymentEvent.objects.using(database()).filter(outcome=Outcome.UNKNOWN_STATE).order_by("pk")
+    assert [(event.payment_id, event.note) for event in unknown] == [
+        (one.pk, "UNDEFINED"),
+        (one.pk, "DISPUTED"),
+        (other.pk, "UNDEFINED"),
+        (other.pk, "DISPUTED"),
+    ]
+
+
 def test_a_failed_payment_that_payram_reports_on_lives_again():
     payment = PaymentFactory(state=State.FAILED, reference=None, url="")
     hear(payment, State.OPEN, reference="late-1")
@@ -276,15 +293,44 @@ def test_an_accepted_payment_is_paid_with_the_reason_in_the_timeline(listener):
     assert payment.review == "", "an accepted amount is not raised again"
 
 
+def test_what_a_person_decides_on_a_top_up_is_decided_on_what_it_tops_up():
+    parent = PaymentFactory(state=State.FILLED, review=Review.AMOUNT, raised="amount")
+    child = PaymentFactory(parent=parent)
+    lifecycle.accept(child, reason="Close enough.", actor="kim")
+    assert outcomes(parent) == [Outcome.ACCEPTED, Outcome.PAID]
+    assert outcomes(child) == []
+    other = PaymentFactory(review=Review.LATE, raised="late")
+    lifecycle.resolve(PaymentFactory(parent=other), reason="Seen.", actor="kim")
+    assert outcomes(other) == [Outcome.RESOLVED]
+
+
+def test_a_hold_that_payram_lifts_is_lifted_without_a_word():
+    payment = PaymentFactory()
+    hear(payment, State.FILLED, "40")
+    hear(payment, State.FILLED, "49.99")
+    assert payment.events.get(outcome=Outcome.RELEASED).note == ""
+
+
+def test_a_doubt_is_logged_once():
+    payment = PaymentFactory(raised="late")
+    gate.doubt(payment, reference="one")
+    assert outcomes(payment) == [Outcome.DOUBTFUL, Outcome.REVIEW]
+    gate.doubt(payment, reference="two")
+    assert payment.events.get(outcome=Outcome.DOUBTFUL).note == "one"
+
+
 def test_only_a_held_payment_can_be_accepted():
-    with pytest.raises(ValueError, match="held"):
+    with pytest.raises(ValueError) as caught:
         lifecycle.accept(PaymentFactory(), reason="x", actor="kim")
+    assert str(caught.value) == "Only a payment that is filled and held can be accepted."
 
 
 def test_a_resolved_hold_stays_unpaid_however_often_payram_is_asked(listener):
     payment = PaymentFactory()
     hear(payment, State.FILLED, "40")
     lifecycle.resolve(payment, reason="Refunded.", actor="kim")
+    event = payment.events.get(outcome=Outcome.RESOLVED)
+    assert (event.note, event.actor, event.source) == ("Refunded.", "kim", Source.ADMIN)
     hear(payment, State.FILLED, "40")
     assert payment.review == ""
     assert not payment.is_paid
@@ -292,8 +338,9 @@ def test_a_resolved_hold_stays_unpaid_however_often_payram_is_asked(listener):
 
 
 def test_there_must_be_a_review_to_resolve():
-    with pytest.raises(ValueError, match="review"):
+    with pytest.raises(ValueError) as caught:
         lifecycle.resolve(PaymentFactory(), reason="x", actor="kim")
+    assert str(caught.value) == "The payment is not under review."
 
 
 # Cancellation
@@ -353,6 +400,36 @@ def test_a_partial_payment_whose_partial_report_was_lost_ends_the_same(listener)
     assert "payment_canceled" not in listener.names
 
 
+def test_a_closed_link_frees_its_order_for_another(order):
+    payment = of_order(order, live_slot=slot(order))
+    hear(payment, State.CANCELED)
+    assert payment.live_slot is None
+
+
+def test_the_first_address_of_the_page_stays():
+    payment = PaymentFactory(url="")
+    for url in ("", "https://pay.example.com/1", "https://pay.example.com/2"):
+        record(payment, report(State.OPEN), source=Source.CHECKOUT, url=url)
+    payment.refresh_from_db()
+    assert payment.url == "https://pay.example.com/1"
+    assert outcomes(payment) == [Outcome.CREATED]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ((State.CANCELED, None), (State.FILLED, None)),
+        ((State.CANCELED, "20"), (State.PARTIALLY_FILLED, "30")),
+    ],
+    ids=["a higher state", "a larger sum"],
+)
+def test_a_higher_state_and_a_larger_sum_are_late_after_the_link_was_closed(before, after):
+    payment = PaymentFactory()
+    hear(payment, *before)
+    hear(payment, *after)
+    assert Review.LATE in payment.raised.split()
+
+
 def test_money_after_a_closed_partial_payment_is_late():
     payment = PaymentFactory()
     hear(payment, State.CANCELED, "20")
@@ -385,6 +462,52 @@ def test_a_crashed_attempt_does_not_keep_a_cancellation_quiet(listener, order):
     of_order(order, state=State.CREATING, reference=None, created_at=timezone.now() - timedelta(minutes=3))
     hear(old, State.CANCELED)
     assert "payment_canceled" in listener.names
+
+
+def test_an_attempt_that_got_no_answer_does_not_keep_a_cancellation_quiet(listener, order):
+    """F36."""
+    of_order(order, state=State.CREATING, reference=None, live_slot=None)
+    old = of_order(order)
+    hear(old, State.CANCELED)
+    assert "payment_canceled" in listener.names
+
+
+def test_a_cancellation_waits_for_the_attempt_that_may_replace_the_link(listener, order):
+    """F36."""
+    old = of_order(order)
+    new = of_order(order, state=State.CREATING, reference=None, live_slot="slot")
+    hear(old, State.CANCELED)
+    assert "payment_canceled" not in listener.names
+    assert lifecycle.announce(old).announced
+    assert "payment_canceled" not in listener.names
+    Payment.objects.filter(pk=new.pk).update(created_at=timezone.now() - timedelta(minutes=3))
+    assert old in Payment.objects.unannounced()
+    for _again in range(2):
+        lifecycle.announce(old)
+    assert listener.names.count("payment_canceled") == 1
+    assert outcomes(old).count(Outcome.ANNOUNCED) == 1
+    assert old not in Payment.objects.unannounced()
+
+
+def test_a_cancellation_is_dropped_when_the_attempt_has_replaced_the_link(listener, order):
+    """F22."""
+    old = of_order(order)
+    new = of_order(order, state=State.CREATING, reference=None, live_slot="slot")
+    hear(old, State.CANCELED)
+    record(new, Report(reference="new", word="OPEN", state=State.OPEN), source=Source.CHECKOUT, url="https://x/")
+    lifecycle.announce(old)
+    assert old not in Payment.objects.unannounced()
+    Payment.objects.filter(pk=new.pk).update(created_at=timezone.now() - timedelta(minutes=3))
+    lifecycle.announce(old)
+    assert "payment_canceled" not in listener.names
+
+
+def test_a_failing_receiver_does_not_forget_a_cancellation_that_waits(listener, order):
+    old = of_order(order)
+    of_order(order, state=State.CREATING, reference=None, live_slot="slot")
+    listener.fail_on = {"payment_updated"}
+    hear(old, State.CANCELED)
+    assert set(old.pending.split()) == {"payment_updated", "payment_canceled"}
 
 
 # Several payments of one order
@@ -421,6 +544,14 @@ def test_a_weaker_reason_never_hides_a_weightier_one(listener, order):
     assert second.review == Review.DUPLICATE
     reviews = [event.note for event in second.events.filter(outcome=Outcome.REVIEW).order_by("pk")]
     assert reviews == [Review.LATE, Review.DUPLICATE]
+
+
+def test_a_weaker_reason_is_noted_and_not_announced(listener):
+    payment = PaymentFactory(review=Review.AMOUNT, raised="amount")
+    gate.doubt(payment, reference="one")
+    payment.refresh_from_db()
+    assert (payment.review, payment.raised) == (Review.AMOUNT, "amount partial")
+    assert listener.names == []
 
 
 def test_an_answer_below_what_was_recorded_unpays_nothing_and_is_flagged_once(listener):
@@ -465,6 +596,24 @@ def test_a_top_up_pays_for_its_parent_once_and_announces_nothing_itself(listener
     ]
     hear(child, State.FILLED, "29.99")
     assert len(listener.heard) == 2
+
+
+def test_what_a_top_up_brings_about_is_written_of_its_parent(listener, order):
+    parent = of_order(order, live_slot=slot(order))
+    hear(parent, State.PARTIALLY_FILLED, "20")
+    listener.fail_on = {"payment_paid"}
+    child = top_up(parent)
+    hear(child, State.FILLED, "29.99")
+    parent.refresh_from_db()
+    assert parent.is_paid
+    assert parent.live_slot is None
+    assert timedelta(minutes=59) < parent.next_check_at - timezone.now() <= timedelta(hours=1)
+    assert outcomes(parent) == [Outcome.RECORDED, Outcome.PAID, Outcome.NOT_ANNOUNCED]
+    assert parent.events.get(outcome=Outcome.NOT_ANNOUNCED).error == parent.announce_error != ""
+    listener.fail_on = set()
+    hear(child, State.OVER_FILLED, "35")
+    assert outcomes(parent)[3:] == [Outcome.REVIEW, Outcome.ANNOUNCED]
+    assert outcomes(child) == [Outcome.RECORDED, Outcome.RECORDED]
 
 
 def test_a_top_up_that_does_not_suffice_raises_the_sum_only(listener):
@@ -514,6 +663,7 @@ def test_a_mended_receiver_of_updates_is_told_from_which_state_it_last_knew(list
     assert updates == [{"previous_state": State.OPEN}]
 
 
+@pytest.mark.not_in("databases", reason="two databases have no common transaction")
 def test_what_a_failing_receiver_wrote_is_undone_and_what_the_others_wrote_stays(order):
     def count(sender, payment, **kwargs):
         Order.objects.filter(pk=order.pk).update(times_paid=1, status="paid")
@@ -537,10 +687,10 @@ def test_what_a_failing_receiver_wrote_is_undone_and_what_the_others_wrote_stays
 def test_a_receiver_that_breaks_its_transaction_leaves_the_state(how):
     def break_it(sender, payment, **kwargs):
         if how == "rollback":
-            transaction.set_rollback(True)
+            transaction.set_rollback(True, using=database())
             return
         try:
-            with connection.cursor() as cursor:
+            with connections[database()].cursor() as cursor:
                 cursor.execute("SELECT * FROM no_such_table")
         except Exception:
             if how == "database error":
@@ -558,20 +708,114 @@ def test_a_receiver_that_breaks_its_transaction_leaves_the_state(how):
         assert payment.pending == "payment_paid"
 
 
+@pytest.mark.parametrize("stop", [SystemExit, KeyboardInterrupt])
+def test_a_worker_stopped_inside_a_receiver_records_first_and_stops_then(listener, stop):
+    """F9: a server that gives up on a hanging receiver raises SystemExit inside it."""
+
+    def hang(sender, payment, **kwargs):
+        PaymentEvent.objects.create(reference="the receiver's")
+        raise stop
+
+    payment = PaymentFactory()
+    payment_paid.connect(hang, weak=False)
+    try:
+        with pytest.raises(stop):
+            hear(payment, State.FILLED, "49.99")
+    finally:
+        payment_paid.disconnect(hang)
+    payment.refresh_from_db()
+    assert payment.is_paid
+    assert payment.pending == "payment_paid payment_updated"
+    assert payment.announce_error.splitlines() == [
+        f"payment_paid: {stop.__name__}: ",
+        "payment_updated: not sent, the process was being stopped",
+    ]
+    assert not PaymentEvent.objects.filter(reference="the receiver's").exists()
+    assert outcomes(payment) == [Outcome.RECORDED, Outcome.PAID, Outcome.NOT_ANNOUNCED]
+    assert lifecycle.announce(payment).announced
+    assert listener.names == ["payment_paid", "payment_paid", "payment_updated"]
+
+
+def test_a_receivers_error_is_kept_in_short_and_logged_in_full(caplog):
+    def fail(sender, payment, **kwargs):
+        raise RuntimeError("x" * 1000)
+
+    payment = PaymentFactory()
+    payment_paid.connect(fail, weak=False)
+    try:
+        hear(payment, State.FILLED, "49.99")
+    finally:
+        payment_paid.disconnect(fail)
+    assert payment.announce_error == "payment_paid: RuntimeError: ".ljust(500, "x")
+    (record,) = [record for record in caplog.records if record.name == "django_payram"]
+    assert record.getMessage().startswith(f"A receiver of payment_paid failed for payment {payment.token}.\nTraceback ")
+    assert "x" * 1000 in record.getMessage()
+
+
+def test_a_receiver_that_marks_the_transaction_for_rollback_is_told_apart():
+    def mark(sender, payment, **kwargs):
+        transaction.set_rollback(True, using=database())
+
+    payment = PaymentFactory()
+    payment_paid.connect(mark, weak=False)
+    try:
+        hear(payment, State.FILLED, "49.99")
+    finally:
+        payment_paid.disconnect(mark)
+    said = "payment_paid: TransactionBroken: A receiver marked the transaction for rollback."
+    assert payment.announce_error == said
+
+
 def test_on_commit_work_of_a_failing_receiver_is_not_done(django_capture_on_commit_callbacks):
     done = []
 
     def mail_then_fail(sender, payment, **kwargs):
-        transaction.on_commit(lambda: done.append("mail"))
+        transaction.on_commit(lambda: done.append("mail"), using=database())
         raise RuntimeError("no")
 
     payment_paid.connect(mail_then_fail, weak=False)
     try:
-        with django_capture_on_commit_callbacks(execute=True):
+        with django_capture_on_commit_callbacks(using=database(), execute=True):
             hear(PaymentFactory(), State.FILLED, "49.99")
     finally:
         payment_paid.disconnect(mail_then_fail)
     assert done == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_receiver_that_loses_the_whole_transaction_leaves_all_to_the_next_time():
+    """A deadlock undoes the payment's new state as well."""
+
+    def lose(sender, payment, **kwargs):
+        with connections[database()].cursor() as cursor:
+            cursor.execute("ROLLBACK")
+        raise RuntimeError("deadlock")
+
+    payment = PaymentFactory()
+    payment_paid.connect(lose, weak=False)
+    try:
+        with pytest.raises(OperationalError) as caught:
+            record(payment, report(State.FILLED, "49.99"), source=Source.WEBHOOK)
+    finally:
+        payment_paid.disconnect(lose)
+    assert str(caught.value) == "A receiver of payment_paid lost the transaction."
+    payment.refresh_from_db()
+    assert payment.state == State.OPEN
+
+
+def test_the_sender_of_every_signal_is_the_model():
+    heard = []
+
+    def receiver(sender, payment, **kwargs):
+        heard.append((sender, payment))
+
+    payment = PaymentFactory()
+    payment_paid.connect(receiver, sender=Payment, weak=False)
+    try:
+        hear(payment, State.FILLED, "49.99")
+    finally:
+        payment_paid.disconnect(receiver, sender=Payment)
+    assert heard == [(Payment, payment)]
 
 
 def test_a_signal_without_receivers_counts_as_told():
@@ -642,6 +886,17 @@ def test_announcing_again_tells_the_present_truth(listener, state, usd, told):
     listener.heard.clear()
     assert lifecycle.announce_again(payment, actor="kim").announced
     assert set(listener.names) == told
+
+
+@pytest.mark.parametrize(
+    ("options", "source", "actor"),
+    [({}, Source.ADMIN, ""), ({"source": Source.RESYNC, "actor": "kim"}, Source.RESYNC, "kim")],
+)
+def test_announcing_again_says_who_wished_it(listener, options, source, actor):
+    payment = PaymentFactory(paid=True, pending="payment_paid")
+    lifecycle.announce_again(payment, **options)
+    event = payment.events.get(outcome=Outcome.ANNOUNCED)
+    assert (event.source, event.actor) == (source, actor)
 
 
 def test_announcing_a_duplicate_again_does_not_say_paid(listener, order):
@@ -739,7 +994,7 @@ def test_a_link_whose_replacement_never_came_to_be_is_canceled_after_all(listene
     from django_payram.lifecycle.gate import failed
 
     old = of_order(order)
-    new = of_order(order, state=State.CREATING, reference=None)
+    new = of_order(order, state=State.CREATING, reference=None, live_slot="slot")
     hear(old, State.CANCELED)
     assert "payment_canceled" not in listener.names
     failed(new, outcome=Outcome.REFUSED, error="no")
@@ -753,11 +1008,46 @@ def test_a_link_whose_replacement_failed_stays_quiet_while_another_is_open(liste
     from django_payram.lifecycle.gate import failed
 
     old, _open = of_order(order), of_order(order)
-    new = of_order(order, state=State.CREATING, reference=None)
+    new = of_order(order, state=State.CREATING, reference=None, live_slot="slot")
     hear(old, State.CANCELED)
     failed(new, outcome=Outcome.UNKNOWN, error="no")
     old.refresh_from_db()
     assert old.pending == ""
+
+
+def test_a_cancellation_that_was_told_is_not_told_again_when_another_attempt_fails(listener, order):
+    hear(of_order(Order.objects.create()), State.CANCELED)
+    other = Order.objects.create()
+    superseded, _open = of_order(other), of_order(other)
+    hear(superseded, State.CANCELED)
+    old = of_order(order)
+    hear(old, State.CANCELED)
+    gate.failed(of_order(order, state=State.CREATING, reference=None), outcome=Outcome.REFUSED, error="no")
+    old.refresh_from_db()
+    assert old.pending == ""
+
+
+def test_a_cancellation_beside_a_link_with_money_on_it_stays_quiet_when_another_attempt_fails(listener, order):
+    old, partial = of_order(order), of_order(order, partly_paid=True)
+    hear(old, State.CANCELED)
+    hear(partial, State.CANCELED, "20")
+    gate.failed(of_order(order, state=State.CREATING, reference=None), outcome=Outcome.REFUSED, error="no")
+    lifecycle.announce(old)
+    assert "payment_canceled" not in listener.names
+
+
+def test_a_failed_attempt_is_asked_about_only_if_its_reference_is_known():
+    later = timezone.now() + timedelta(days=1)
+    unknown, named, known = (
+        PaymentFactory(state=State.CREATING, reference=reference, told_state="", next_check_at=later)
+        for reference in (None, None, "known")
+    )
+    for payment, reference in ((unknown, None), (named, "named"), (known, "other")):
+        gate.failed(payment, outcome=Outcome.REFUSED, error="no", reference=reference)
+        payment.refresh_from_db()
+        assert (payment.state, payment.told_state) == (State.FAILED, State.FAILED)
+    assert [payment.reference for payment in (unknown, named, known)] == [None, "named", "known"]
+    assert [payment.next_check_at == later for payment in (unknown, named, known)] == [True, False, True]
 
 
 # Holds are lifted on evidence only

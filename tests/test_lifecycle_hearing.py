@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import uuid
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.db.models import F
+from django.db.models.signals import post_save
 from django.utils import timezone
 
-from django_payram import conf, lifecycle
+from django_payram import conf, lifecycle, resync
 from django_payram.exceptions import PayramRefused, PayramUnavailable
-from django_payram.lifecycle import Heard, hear, open_payment
-from django_payram.models import Outcome, Payment, PaymentEvent, Source
+from django_payram.lifecycle import Heard, hear, hearing, open_payment
+from django_payram.models import Outcome, Payment, PaymentEvent, Source, database
 from django_payram.states import State
 from django_payram.testing.factories import PaymentFactory
 from django_payram.wire import Report
@@ -82,7 +86,7 @@ def test_an_unknown_reference_is_kept_once_and_not_asked_about(payram, django_as
         "default",
     )
     assert event.payload == '{"x": 1}'
-    assert event.note == "FILLED"
+    assert (event.note, event.source) == ("FILLED", Source.WEBHOOK)
     assert asked(payram) == 0
     say("no-such", State.OVER_FILLED)
     assert PaymentEvent.objects.count() == 2
@@ -110,13 +114,129 @@ def test_the_invoice_id_completes_a_payment_whose_create_answer_was_lost(payram,
         open_payment(order, amount=order.total, email=order.email)
     lost = Payment.objects.get()
     known = payram.sandbox.payments()[0]
+    assert say(known.reference, State.OPEN) == Heard.UNMATCHED
     assert say(known.reference, State.OPEN, invoice_id=str(lost.token)) == Heard.RECORDED
     lost.refresh_from_db()
     assert (lost.reference, lost.state) == (known.reference, State.OPEN)
+    assert PaymentEvent.objects.get(outcome=Outcome.UNMATCHED).payment == lost
+
+
+@pytest.mark.usefixtures("reads_elsewhere")
+def test_webhooks_are_compared_with_what_was_written(payram, payment):
+    """A replica may be behind: it must not decide what is news, nor what has been kept already."""
+    assert say(payment, State.OPEN) == Heard.NO_NEWS
+    assert say("no-such", State.OPEN, customer_id="nobody") == Heard.UNMATCHED
+    lifecycle.keep_unreadable(project=conf.project(), payload="[]", error="not an object")
+
+
+def test_a_top_ups_webhook_is_on_its_timeline(payram, payment):
+    payram.pay(payment, 20)
+    payram.sandbox.webhooks = False
+    reference = payram.sandbox.top_up(payment.reference)
+    assert say(reference, State.FILLED, customer_id=payment.customer_id) == Heard.RECORDED
+    event = PaymentEvent.objects.get(reference=reference, outcome=Outcome.RECORDED)
+    assert (event.source, event.payload) == (Source.WEBHOOK, '{"x": 1}')
 
 
 def test_an_invoice_id_of_a_payment_with_a_reference_changes_nothing(payram, payment):
     assert say("other", State.OPEN, invoice_id=str(payment.token)) == Heard.UNMATCHED
+
+
+def test_an_invoice_id_that_is_not_ours_completes_nothing(payram):
+    lost = PaymentFactory(reference=None, state=State.CREATING)
+    assert say("other", State.OPEN, invoice_id=str(uuid.uuid4())) == Heard.UNMATCHED
+    lost.refresh_from_db()
+    assert lost.reference is None
+
+
+def test_a_reference_saved_while_its_webhook_was_being_kept_is_heard(payram, payment):
+    """F3: the create call's answer and the webhook come in the same instant."""
+
+    def save_reference(sender, instance, **kwargs):
+        if instance.outcome == Outcome.UNMATCHED:
+            Payment.objects.update(reference=instance.reference)
+
+    payram.sandbox.webhooks = False
+    payram.sandbox.pay(payment.reference)
+    Payment.objects.update(reference=None)
+    post_save.connect(save_reference, sender=PaymentEvent)
+    try:
+        assert say(payment, State.FILLED) == Heard.RECORDED
+    finally:
+        post_save.disconnect(save_reference, sender=PaymentEvent)
+    payment.refresh_from_db()
+    assert payment.is_paid
+    assert payment.events.get(outcome=Outcome.RECORDED).payload == '{"x": 1}'
+
+
+# Webhooks that were kept
+
+
+@pytest.fixture
+def keep(payram, payment):
+    """Keep a webhook about a top-up of the payment, as it would be kept while nobody knew whose it was."""
+    payram.pay(payment, 20)
+    payram.sandbox.webhooks = False
+    reference = payram.sandbox.top_up(payment.reference)
+
+    def keep(**fields):
+        told = {"reference_id": reference, "status": "FILLED", "customer_id": payment.customer_id}
+        facts = {"project": "default", "outcome": Outcome.UNMATCHED, "source": Source.WEBHOOK, "payment": None}
+        return PaymentEvent.objects.create(**{**facts, "payload": json.dumps(told), "reference": reference, **fields})
+
+    return keep
+
+
+def hear_kept(payment):
+    hearing.hear_kept("default", customer_id=payment.customer_id, since=payment.created_at)
+
+
+def test_what_was_kept_of_a_customer_is_heard_once_more(keep, payment):
+    for payload in ("not JSON", '{"event_type": "payout.failed"}'):
+        keep(payload=payload, reference="")
+    kept = keep()
+    hear_kept(payment)
+    child = payment.top_ups.get()
+    assert child.reference == kept.reference
+    assert child.events.get(outcome=Outcome.RECORDED).payload == kept.payload
+
+
+def test_what_was_kept_is_read_where_it_was_written(keep, payment, reads_elsewhere):
+    keep()
+    hear_kept(payment)
+    assert Payment.objects.using(database()).filter(parent=payment).exists()
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"project": "other"},
+        {"outcome": Outcome.UNREADABLE},
+        {"payload": '{"reference_id": "x", "status": "FILLED", "customer_id": "somebody"}'},
+        {"payload": '{"reference_id": "x", "status": "FILLED"}'},
+    ],
+)
+def test_nothing_else_that_was_kept_is_heard_once_more(keep, payment, payram, fields):
+    keep(**fields)
+    calls = asked(payram)
+    hear_kept(payment)
+    assert asked(payram) == calls
+    assert PaymentEvent.objects.filter(outcome=Outcome.UNMATCHED).count() <= 1
+
+
+def test_what_has_been_matched_is_not_heard_once_more(keep, payment, payram):
+    keep(payment=payment)
+    calls = asked(payram)
+    hear_kept(payment)
+    assert asked(payram) == calls
+
+
+def test_what_was_kept_before_is_not_heard_once_more(keep, payment, payram):
+    kept = keep()
+    PaymentEvent.objects.filter(pk=kept.pk).update(created_at=payment.created_at - timedelta(seconds=1))
+    calls = asked(payram)
+    hear_kept(payment)
+    assert asked(payram) == calls
 
 
 def test_pending_receivers_are_told_by_a_repeated_webhook(payram, payment, listener):
@@ -128,6 +248,7 @@ def test_pending_receivers_are_told_by_a_repeated_webhook(payram, payment, liste
     listener.fail_on = set()
     assert say(payment, State.FILLED) == Heard.NO_NEWS
     assert listener.names.count("payment_paid") == 1
+    assert payment.events.get(outcome=Outcome.ANNOUNCED).source == Source.WEBHOOK
 
 
 # CONFIRM_WEBHOOKS off
@@ -145,6 +266,7 @@ def test_a_checkable_payload_is_trusted_without_asking(payram):
     payment.refresh_from_db()
     assert payment.is_paid
     assert asked(payram) == 0
+    assert payment.events.get(outcome=Outcome.RECORDED).payload == '{"x": 1}'
 
 
 @pytest.mark.usefixtures("trusting")
@@ -165,12 +287,28 @@ def test_a_payload_that_cannot_be_checked_is_confirmed(payram, payment, fields):
 # Unreadable webhooks
 
 
-def test_an_unreadable_webhook_is_kept_once_without_keys(settings):
+def test_an_unreadable_webhook_is_kept_once_without_keys(settings, caplog):
     key = settings.PAYRAM["default"]["API_KEY"]
     for _ in range(2):
         lifecycle.keep_unreadable(project=conf.project(), payload=f"[{key}]", error="not an object")
     event = PaymentEvent.objects.get()
     assert (event.outcome, event.payload, event.error) == (Outcome.UNREADABLE, "[[key]]", "not an object")
+    assert (event.source, event.project) == (Source.WEBHOOK, "default")
+    assert "A webhook could not be read and is not kept once more. not an object" in caplog.messages
+
+
+def test_so_many_unreadable_webhooks_an_hour_are_kept(payram, monkeypatch):
+    """Other events and those of an hour ago do not count."""
+    monkeypatch.setattr("django_payram.lifecycle.hearing.UNREADABLE_PER_HOUR", 2)
+    say("no-such", State.OPEN)
+    for number in range(4):
+        lifecycle.keep_unreadable(project=conf.project(), payload=str(number), error="no object")
+    unreadable = PaymentEvent.objects.filter(outcome=Outcome.UNREADABLE)
+    assert set(unreadable.values_list("payload", flat=True)) == {"0", "1"}
+    unreadable.update(created_at=timezone.now() - timedelta(minutes=61))
+    for number in range(4):
+        lifecycle.keep_unreadable(project=conf.project(), payload=str(number), error="no object")
+    assert unreadable.count() == 4
 
 
 def test_payrams_401_for_a_reference_is_an_error_and_never_dead(payram, payment):
@@ -179,3 +317,108 @@ def test_payrams_401_for_a_reference_is_an_error_and_never_dead(payram, payment)
         say(payment, State.CANCELED)
     payment.refresh_from_db()
     assert payment.state == State.OPEN
+
+
+# A webhook that was kept because a link was being made for its customer, and a maker that died
+
+
+@pytest.fixture
+def left(payram, payment):
+    """A top-up that was heard of while another link was being made, by a process that was then killed."""
+    payram.pay(payment, 20)
+    payram.expire(payment)
+    killed = PaymentFactory(
+        state=State.CREATING,
+        reference=None,
+        live_slot="taken",
+        order_type=payment.order_type,
+        order_id=payment.order_id,
+        customer_id=payment.customer_id,
+    )
+    reference = payram.sandbox.top_up(payment.reference)
+    assert [done.status for done in payram.deliver()] == [200]
+    assert PaymentEvent.objects.get(payment=None).outcome == Outcome.UNMATCHED
+    payram.sandbox.webhooks = False
+    Payment.objects.filter(pk=killed.pk).update(created_at=killed.created_at - timedelta(minutes=3))
+    PaymentEvent.objects.update(created_at=F("created_at") - timedelta(minutes=3))
+    return reference
+
+
+def test_a_webhook_kept_for_a_call_that_was_killed_is_heard_by_resync(payram, payment, left, listener):
+    """F3."""
+    for _again in range(2):
+        list(resync.run())
+    payment.refresh_from_db()
+    assert payment.is_paid
+    child = payment.top_ups.get()
+    assert child.reference == left
+    assert f'"{left}"' in child.events.get(outcome=Outcome.RECORDED).payload
+    assert listener.names.count("payment_paid") == 1
+    assert not PaymentEvent.objects.filter(payment=None).exists()
+
+
+def test_a_kept_webhook_that_cannot_be_read_keeps_nobody_waiting(payram, payment, left):
+    kept = PaymentEvent.objects.get(payment=None)
+    for payload in ("not JSON", '{"event_type": "payout.failed"}', '{"reference_id": "x", "status": "FILLED"}'):
+        newer = PaymentEvent.objects.create(
+            project="default", outcome=Outcome.UNMATCHED, source=Source.WEBHOOK, payload=payload
+        )
+        PaymentEvent.objects.filter(pk=newer.pk).update(created_at=kept.created_at)
+    lifecycle.hear_left()
+    assert payment.top_ups.get().reference == left
+
+
+@pytest.mark.parametrize(
+    ("fields", "during"),
+    [({}, True), ({"project": "other"}, False), ({"customer_id": "somebody"}, False), ({"customer_id": ""}, False)],
+)
+def test_a_webhook_came_during_a_call_for_its_customer(reads_elsewhere, fields, during):
+    attempt = PaymentFactory(**{"customer_id": "kim", **fields})
+    event = PaymentEvent(project="default", created_at=attempt.created_at + timedelta(seconds=1))
+    assert hearing._came_during_a_call(event, Report(customer_id="kim")) is during
+
+
+def test_a_webhook_kept_for_a_call_that_was_killed_is_heard_by_celery(payram, payment, left, monkeypatch):
+    from django_payram import tasks
+
+    sent = []
+    monkeypatch.setattr(tasks.resync_batch, "apply_async", lambda **how: sent.append(how))
+    Payment.objects.update(next_check_at=None)
+    tasks.resync()
+    assert payment.top_ups.get().reference == left
+
+
+def test_a_kept_webhook_that_cannot_be_confirmed_is_heard_by_a_later_resync(payram, payment, left, caplog):
+    payram.sandbox.misbehave(None, "broken")
+    list(resync.run())
+    assert not payment.top_ups.exists()
+    said = f"A kept webhook about {left} could not be heard. PayRam at 127.0.0.1 refused the call with status 5"
+    assert any(message.startswith(said) for message in caplog.messages)
+    payram.sandbox.behave()
+    list(resync.run())
+    assert payment.top_ups.get().reference == left
+
+
+def test_a_kept_webhook_waits_while_the_call_may_still_end(payram, payment, left):
+    PaymentEvent.objects.update(created_at=timezone.now())
+    list(resync.run())
+    assert not payment.top_ups.exists()
+
+
+@pytest.mark.parametrize("minutes", [0, 2 * 24 * 60])
+def test_resync_asks_about_no_strangers_and_nothing_old(payram, payment, left, minutes):
+    if minutes:
+        PaymentEvent.objects.update(created_at=timezone.now() - timedelta(minutes=minutes))
+    else:
+        Payment.objects.update(customer_id="somebody")
+    before = asked(payram)
+    list(resync.run(limit=1))
+    assert asked(payram) <= before + 1
+    assert not payment.top_ups.exists()
+
+
+def test_a_kept_webhook_of_a_project_that_is_gone_keeps_nobody_waiting(payram, payment, left):
+    PaymentEvent.objects.filter(payment=None).update(project="gone")
+    Payment.objects.filter(reference=None).update(project="gone")
+    list(resync.run())
+    assert not payment.top_ups.exists()

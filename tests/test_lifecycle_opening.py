@@ -20,9 +20,11 @@ from django_payram.exceptions import (
     PayramUnavailable,
 )
 from django_payram.lifecycle import open_payment, opening, resolve
-from django_payram.models import Outcome, Payment, PaymentEvent, Source, content_type, slot
+from django_payram.lifecycle.wish import read_wish
+from django_payram.models import Outcome, Payment, PaymentEvent, Source, content_type, database, slot
 from django_payram.states import State
 from django_payram.testing import running_payram
+from django_payram.testing.factories import PaymentFactory
 from django_payram.wire import Created
 from tests.shop.models import Order, SlugOrder, UuidOrder
 
@@ -46,7 +48,7 @@ def test_a_payment_comes_back_saved_with_a_link(payram, order, listener):
     """F27."""
     payment = pay_for(order, metadata={"cart": 7})
     payment.refresh_from_db()
-    assert payment.state == State.OPEN
+    assert (payment.state, payment.told_state) == (State.OPEN, State.OPEN)
     assert payment.url.startswith(payram.sandbox.url)
     assert payment.order == order
     assert (payment.order_type, payment.order_id) == (content_type(order), str(order.pk))
@@ -138,17 +140,51 @@ def test_an_amount_with_trailing_zeros_is_fine(payram):
     assert open_payment(amount=Decimal("12.500"), email="buyer@example.org").amount_usd == Decimal("12.50")
 
 
-@pytest.mark.parametrize("email", ["", "nobody", "a@b", f"{'a' * 60}@{'b' * 60}.{'c' * 60}.{'d' * 60}.{'e' * 60}.org"])
-def test_a_wrong_email_raises_before_anything_is_written(order, email):
-    with pytest.raises(ValueError, match="email"):
+def test_the_largest_amount_has_thirteen_digits_before_the_point():
+    asked_for = {"email": "buyer@example.org", "customer_id": None, "project": "default", "metadata": None}
+    assert read_wish(None, amount="9999999999999.99", **asked_for).amount_usd == Decimal("9999999999999.99")
+    with pytest.raises(ValueError, match="at most 13 digits before the point"):
+        read_wish(None, amount="10000000000000", **asked_for)
+
+
+def email_of(length):
+    return f"{'a' * 60}@{'b' * 60}.{'c' * 60}.{'d' * 60}.".ljust(length - 4, "e") + ".org"
+
+
+@pytest.mark.parametrize(
+    ("email", "said"),
+    [
+        ("", "email must be the customer's e-mail address: PayRam requires one."),
+        ("nobody", "email must be the customer's e-mail address: PayRam requires one."),
+        ("a@b", "email must be the customer's e-mail address: PayRam requires one."),
+        (email_of(255), "email must have at most 254 characters."),
+    ],
+)
+def test_a_wrong_email_raises_before_anything_is_written(order, email, said):
+    with pytest.raises(ValueError) as caught:
         open_payment(order, amount=1, email=email)
+    assert str(caught.value) == said
     assert not Payment.objects.exists()
 
 
-@pytest.mark.parametrize("customer_id", ["", "  ", "a\nb", "x" * 256])
-def test_a_wrong_customer_id_raises(order, customer_id):
-    with pytest.raises(ValueError, match="customer_id"):
+@pytest.mark.parametrize(
+    ("customer_id", "said"),
+    [
+        ("", "customer_id must be a string of printable characters."),
+        ("  ", "customer_id must be a string of printable characters."),
+        ("a\nb", "customer_id must be a string of printable characters."),
+        ("x" * 256, "customer_id must have at most 255 characters."),
+    ],
+)
+def test_a_wrong_customer_id_raises(order, customer_id, said):
+    with pytest.raises(ValueError) as caught:
         open_payment(order, amount=1, email="buyer@example.org", customer_id=customer_id)
+    assert str(caught.value) == said
+
+
+def test_the_longest_email_and_customer_id_are_fine(payram):
+    payment = open_payment(amount=1, email=email_of(254), customer_id="x" * 255)
+    assert (len(payment.customer_email), len(payment.customer_id)) == (254, 255)
 
 
 @pytest.mark.parametrize("metadata", [{"when": timezone.now()}, {"x": float("nan")}, "text", 7])
@@ -159,8 +195,9 @@ def test_metadata_that_json_cannot_hold_raises(order, metadata):
 
 @pytest.mark.parametrize("make", [Order, lambda: UuidOrder(id=uuid.uuid4())])
 def test_an_unsaved_order_raises(make):
-    with pytest.raises(ValueError, match="saved"):
+    with pytest.raises(ValueError) as caught:
         pay_for(make())
+    assert str(caught.value) == "The order must be saved before a payment is opened for it."
 
 
 def test_an_unknown_project_is_named(order):
@@ -218,7 +255,18 @@ def test_a_paid_order_gets_no_further_link(payram, order):
     with pytest.raises(PayramAlreadyPaid) as caught:
         pay_for(order)
     assert caught.value.payment == payment
+    assert str(caught.value) == "The order has been paid already, or its payment is under review."
     assert len(creates(payram)) == 1
+
+
+def test_an_order_knows_its_payments_where_they_were_written(payram, order, reads_elsewhere):
+    """A replica that is behind must not lead to a second link, nor to a second payment."""
+    payment = pay_for(order)
+    assert pay_for(order) == payment
+    payram.sandbox.pay(payment.reference)
+    payram.deliver()
+    with pytest.raises(PayramAlreadyPaid):
+        pay_for(order)
 
 
 def test_a_held_order_gets_no_further_link_until_it_is_resolved(payram, order):
@@ -272,7 +320,7 @@ def test_an_order_that_becomes_paid_in_the_last_moment_gets_no_further_link(payr
 
     def paid_meanwhile(wish):
         payram.pay(first)
-        real(wish)
+        return real(wish)
 
     monkeypatch.setattr(opening, "_lock", paid_meanwhile)
     with pytest.raises(PayramAlreadyPaid):
@@ -287,8 +335,9 @@ def test_a_reference_that_payram_names_twice_is_refused_and_frees_the_order(payr
         def create(self, **fields):
             return Created(reference=taken.reference, url="https://pay.example.com/")
 
-    with pytest.raises(PayramDataError, match=taken.reference):
+    with pytest.raises(PayramDataError, match=taken.reference) as caught:
         pay_for(order, client=NamesItAgain())
+    assert caught.value.reference == taken.reference
     attempt = Payment.objects.for_order(order).get()
     assert (attempt.state, attempt.reference, attempt.live_slot) == (State.CREATING, None, None)
 
@@ -323,6 +372,37 @@ def test_a_top_up_that_came_while_a_link_was_being_made_is_taken_in_afterwards(p
     assert Payment.objects.get(reference=client.reference).parent in (old, new)
 
 
+def test_an_early_webhook_that_cannot_be_confirmed_costs_no_link(payram, order, caplog):
+    old = pay_for(order)
+    payram.sandbox.webhooks = False
+
+    class TopsUpAndFallsSilent(_PaysBeforeAnswering):
+        def create(self, **fields):
+            created = self.real.create(**fields)
+            payram.sandbox.webhooks = True
+            payram.sandbox.top_up(old.reference, 5)
+            payram.deliver()
+            payram.sandbox.misbehave(None, "broken")
+            return created
+
+    new = pay_for(order, "60.00", client=TopsUpAndFallsSilent(payram, order))
+    assert new.url
+    said = f"Early webhooks of the customer of {new.token} could not be confirmed. PayRam at 127.0.0.1 refused"
+    assert any(message.startswith(said) for message in caplog.messages)
+
+
+def test_a_reference_of_another_project_is_not_taken(payram, order, reads_elsewhere):
+    PaymentFactory(project="other", reference="same")
+
+    class RefusesThePage:
+        def create(self, **fields):
+            raise PayramDataError("no page", reference="same")
+
+    with pytest.raises(PayramDataError, match="no page"):
+        pay_for(order, client=RefusesThePage())
+    assert Payment.objects.using(database()).for_order(order).get().reference == "same"
+
+
 # An attempt under way
 
 
@@ -342,8 +422,10 @@ def attempt(order, age=timedelta(0), **fields):
 def test_a_second_click_waits_and_then_says_that_the_link_did_not_come(payram, order, without_patience):
     attempt(order)
     before = time.monotonic()
-    with pytest.raises(PayramUnavailable, match="did not come"):
+    with pytest.raises(PayramUnavailable) as caught:
         pay_for(order)
+    said = "The payment link that was being made for this order did not come. Try again."
+    assert str(caught.value) == said
     assert 0.25 < time.monotonic() - before < 3
     assert creates(payram) == []
 
@@ -354,6 +436,16 @@ def test_a_second_click_waits_also_when_a_webhook_was_faster_than_the_link(payra
     with pytest.raises(PayramUnavailable, match="did not come"):
         pay_for(order)
     assert creates(payram) == []
+
+
+def test_a_second_click_shares_the_fate_of_the_first(payram, order, monkeypatch, reads_elsewhere):
+    first = attempt(order)
+    monkeypatch.setattr(opening, "POLL_SECONDS", 0)
+    monkeypatch.setattr(opening.time, "sleep", lambda _seconds: Payment.objects.update(live_slot=None))
+    with pytest.raises(PayramUnavailable, match="did not come"):
+        pay_for(order)
+    assert creates(payram) == []
+    assert Payment.objects.using(database()).get() == first
 
 
 def test_an_attempt_left_by_a_crash_bars_its_order_for_two_minutes_at_most(payram, order, without_patience):
@@ -393,7 +485,7 @@ def test_an_attempt_of_almost_two_minutes_still_bars(payram, order, without_pati
 )
 def test_an_outcome_is_definite_or_unknown(payram, order, kind, error, state):
     payram.sandbox.misbehave(None, kind)
-    with pytest.raises(error):
+    with pytest.raises(error) as caught:
         pay_for(order)
     payment = Payment.objects.get()
     assert payment.state == state
@@ -402,7 +494,7 @@ def test_an_outcome_is_definite_or_unknown(payram, order, kind, error, state):
     assert len(creates(payram)) == 1, "the create call is never repeated"
     event = payment.events.get()
     assert event.outcome == (Outcome.REFUSED if state == State.FAILED else Outcome.UNKNOWN)
-    assert event.error
+    assert event.error == str(caught.value)
     assert event.source == Source.CHECKOUT
 
 

@@ -109,10 +109,25 @@ def test_money_is_late_when_the_link_was_closed_unfilled(row, late):
         (payment(State.FILLED, filled_usd=Decimal(50)), report(State.FILLED, filled_usd=Decimal(40)), True),
         (payment(State.FILLED, filled_usd=Decimal(50)), report(State.FILLED, filled_usd=Decimal(50)), False),
         (payment(State.FILLED), report(State.FILLED, filled_usd=Decimal(40)), False),
+        (payment(State.FILLED), report(State.FILLED, filled_usd=Decimal("0.5")), False),
     ],
 )
 def test_an_answer_that_takes_money_back_is_a_regression(row, heard, falls):
     assert ratchet.falls_below(row, heard, asked_at=NOW) is falls
+
+
+@pytest.mark.parametrize(
+    ("heard", "vanished"),
+    [
+        (report(confirmations=0), True),
+        (report(confirmations=0, on_chain=True), False),
+        (report(), False),  # a server that tells no confirmations
+        (report(State.PARTIALLY_FILLED, confirmations=0), False),
+        (report(None, confirmations=0), False),
+    ],
+)
+def test_money_has_vanished_when_a_server_that_counts_sees_none(heard, vanished):
+    assert ratchet.vanished(heard) is vanished
 
 
 def test_an_answer_asked_for_before_the_last_news_is_merely_old():

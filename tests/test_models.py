@@ -7,10 +7,10 @@ from decimal import Decimal
 
 import pytest
 from django.core.management import call_command
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from django_payram.models import Payment, PaymentEvent, content_type, slot
+from django_payram.models import Payment, PaymentEvent, content_type, database, slot
 from django_payram.states import Review, State
 from django_payram.testing.factories import PaymentFactory
 from tests.shop.models import Order, UuidOrder
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
 def test_a_reference_is_unique_in_its_project_only():
     PaymentFactory(reference="x")
     PaymentFactory(reference="x", project="other")
-    with pytest.raises(IntegrityError), transaction.atomic():
+    with pytest.raises(IntegrityError), transaction.atomic(using=database()):
         PaymentFactory(reference="x")
 
 
@@ -31,7 +31,7 @@ def test_payments_without_a_reference_do_not_collide():
 
 def test_an_order_has_one_live_slot(order):
     PaymentFactory(live_slot=slot(order))
-    with pytest.raises(IntegrityError), transaction.atomic():
+    with pytest.raises(IntegrityError), transaction.atomic(using=database()):
         PaymentFactory(live_slot=slot(order))
     PaymentFactory.create_batch(2, live_slot=None)
 
@@ -126,3 +126,17 @@ def test_every_migration_is_reversible():
     call_command("migrate", "django_payram", "zero", verbosity=0)
     call_command("migrate", "django_payram", verbosity=0)
     assert PaymentFactory().pk
+
+
+def test_the_claim_reads_the_schedule_by_its_index():
+    PaymentFactory.create_batch(3)
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            # A table of three rows is quicker read whole.
+            cursor.execute("SET LOCAL enable_seqscan = off")
+    for query in (Payment.objects.due(timezone.now()), Payment.objects.scheduled()):
+        assert "payram_payment_scheduled" in query[:10].explain()
+
+
+def test_the_check_that_says_what_is_meant_is_left_out():
+    assert "models.W037" not in {message.id for message in Payment.check(databases=["default"])}

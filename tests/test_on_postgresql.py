@@ -29,7 +29,17 @@ def postgresql(monkeypatch):
 
 
 def test_the_suite_passes_on_postgresql_with_races(postgresql):
-    command = [sys.executable, "-m", "pytest", "tests", "-q", "-p", "no:cacheprovider", "-m", "not browser"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "tests",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-m",
+        "not browser and not crashes and not benchmarks",
+    ]
     run = subprocess.run(
         [*command, f"--ignore={__file__}"],
         cwd=ROOT,

@@ -411,7 +411,39 @@ def test_the_books_survive_a_restart_and_never_hold_the_key(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["books.json"]
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 2}', '{"format": 1, "payments": [{}]}'])
+def test_what_a_crash_left_of_the_last_line_is_forgotten(tmp_path):
+    file = tmp_path / "books.json"
+    sandbox = make(data=file)
+    with sandbox.serve():
+        shop = Shop(sandbox)
+        reference = shop.create()
+        whole = file.read_text()
+        sandbox.pay(reference)
+        shop.http.close()
+    for length in range(len(whole), len(file.read_text())):
+        copy = tmp_path / "copy.json"
+        copy.write_text(file.read_text()[:length])
+        again = make(data=copy)
+        assert again.payment(reference).state in {"OPEN", "FILLED"}
+        assert copy.read_text().endswith("\n")
+
+
+def test_a_change_writes_only_itself(tmp_path):
+    file = tmp_path / "books.json"
+    sandbox = make(data=file)
+    with sandbox.serve():
+        shop = Shop(sandbox)
+        sizes = []
+        for _ in range(20):
+            shop.create()
+            sizes.append(file.stat().st_size)
+        shop.http.close()
+    assert sizes[19] - sizes[18] < 1.2 * (sizes[1] - sizes[0])
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]\n", '{"format": 1}\n', '{"format": 2}', '{"format": 2}\n{"payment": {}}\n']
+)
 def test_broken_books_are_an_error_that_names_the_file(tmp_path, text):
     file = tmp_path / "books.json"
     file.write_text(text)

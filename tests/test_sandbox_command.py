@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+import threading
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import requests
 from django.core.management import CommandError, call_command
+
+from django_payram.management.commands import payram_sandbox
 
 ROOT = Path(__file__).parent.parent
 KEY = "00112233445566778899aabbccddeeff"
@@ -89,3 +93,48 @@ def test_broken_books_are_named(tmp_path):
     file.write_text("{")
     with pytest.raises(CommandError, match=re.escape(str(file))):
         call_command("payram_sandbox", port=0, key=KEY, data=str(file))
+
+
+@pytest.fixture
+def serve(monkeypatch):
+    """Serve and stop at once; return what was written to the terminal as trouble."""
+
+    @contextmanager
+    def stopped():
+        stop = threading.Event()
+        stop.set()
+        yield stop
+
+    monkeypatch.setattr(payram_sandbox, "stop_signal", stopped)
+
+    def run(**options):
+        err = io.StringIO()
+        call_command("payram_sandbox", port=0, stdout=io.StringIO(), stderr=err, **options)
+        return err.getvalue()
+
+    return run
+
+
+def test_a_sandbox_that_others_can_reach_is_warned_about(serve):
+    assert "Whoever can reach 0.0.0.0 can pay with pretend money here." in serve(host="0.0.0.0")
+    assert serve(host="localhost") == ""
+
+
+@pytest.mark.parametrize(
+    ("base_url", "debug", "key", "warned"),
+    [
+        ("https://pay.example.com", False, "", True),
+        ("https://pay.example.com", True, "", False),
+        ("https://pay.example.com", False, "another", False),
+        ("http://127.0.0.1:8001", False, "", False),
+        (None, False, "", False),
+    ],
+)
+def test_a_real_servers_key_in_production_is_warned_about(serve, settings, base_url, debug, key, warned):
+    """A shop that believes webhooks would believe those of the sandbox."""
+    settings.DEBUG = debug
+    settings.PAYRAM = {"default": {"BASE_URL": base_url, "API_KEY": KEY}}
+    said = serve(key=key)
+    assert ("webhooks from here look as if they came from there" in said) is warned
+    assert KEY not in said
+    assert bool(said) is warned

@@ -36,3 +36,19 @@ def test_dollars_stand_in_the_readers_format(settings):
     settings.USE_THOUSAND_SEPARATOR = True
     with translation.override("de"):
         assert shown(Decimal("12345.6")) == "12.345,60 USD"
+
+
+@pytest.mark.parametrize(
+    ("url", "link"),
+    [
+        ("https://chain.example/tx/1", "https://chain.example/tx/1"),
+        ("http://chain.example/", "http://chain.example/"),
+        ("javascript:alert(1)", ""),
+        ("HTTPS://chain.example/", ""),
+        ("https:chain.example", ""),
+        (" https://chain.example/", ""),
+        ("", ""),
+    ],
+)
+def test_only_a_web_address_may_become_a_link(url, link):
+    assert Template("{% load payram %}{{ url|web_address }}").render(Context({"url": url})) == link

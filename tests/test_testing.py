@@ -59,6 +59,15 @@ def test_webhooks_wait_until_they_are_delivered(payram):
     assert payment.is_paid
 
 
+@pytest.mark.parametrize("header", [None, ("HTTP_X_FORWARDED_PROTO", "https")])
+def test_webhooks_arrive_in_a_shop_that_redirects_to_https(payram, settings, header):
+    """PayRam sends them to https addresses only."""
+    settings.SECURE_SSL_REDIRECT, settings.SECURE_PROXY_SSL_HEADER = True, header
+    payment = open_payment(amount=20, email="a@example.org")
+    assert payram.pay(payment).is_paid
+    assert [delivery.status for delivery in payram.sandbox.deliveries] == [200]
+
+
 def test_the_setting_is_restored_whatever_a_test_sets(pytester, monkeypatch):
     """A test that sets PAYRAM itself, beside the fixture, must not leave the pretend PayRam behind."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT))

@@ -13,7 +13,8 @@ from contextlib import suppress
 
 import pytest
 
-from django_payram.transport import MAX_BODY, Answer, NoAnswer, TooLarge, Transport
+from django_payram.answers import Answer, NoAnswer, TooLarge
+from django_payram.transport import MAX_BODY, Transport
 from tests.servers import CERTIFICATE, closed_port, deaf_server, header, http, raw_server
 
 KEY = "00112233445566778899aabbccddeeff"
@@ -463,7 +464,7 @@ def test_a_hasty_thread_does_not_shorten_another_threads_deadline(connect):
 
 
 @pytest.mark.parametrize("status", [502, 504])
-def test_a_get_is_asked_three_times_behind_a_failing_gateway(connect, status):
+def test_a_get_is_asked_three_times_behind_a_failing_gateway(connect, status, pauses):
     with raw_server(http(status, b"gone", Retry_After="60", Connection="close")) as server:
         started = time.monotonic()
         answer = ask(connect(), server.url, "GET")
@@ -474,7 +475,7 @@ def test_a_get_is_asked_three_times_behind_a_failing_gateway(connect, status):
 
 def test_a_get_takes_the_first_good_answer(connect):
     def talk(connection):
-        connection.send(http(502) if len(server.requests) == 1 else http(body=b"{}"))
+        connection.send(http(502, Connection="close") if len(server.requests) == 1 else http(body=b"{}"))
 
     with raw_server(talk) as server:
         assert ask(connect(), server.url, "GET").body == b"{}"
@@ -511,7 +512,7 @@ def test_no_error_and_no_log_shows_the_key(connect, caplog):
     """F42."""
     caplog.set_level(logging.DEBUG)
     said = []
-    with raw_server(http(502)) as server, raw_server(b"") as broken:
+    with raw_server(http(502, Connection="close")) as server, raw_server(b"") as broken:
         ask(connect(), server.url, "GET")
         for url in (broken.url, closed_port()):
             with pytest.raises(NoAnswer) as caught:

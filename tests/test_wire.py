@@ -349,9 +349,10 @@ def test_a_webhook_without_a_word_is_read_as_one_that_says_nothing():
     assert webhook() == Report(reference=REFERENCE)
 
 
-def test_a_word_is_cut_at_64_characters():
-    assert webhook(status="A" * 64).word == "A" * 64
-    assert webhook(status="A" * 65).word == "A" * 64
+@pytest.mark.parametrize("spelling", ["status", "payment_state"])
+def test_a_word_is_cut_at_64_characters(spelling):
+    assert webhook(**{spelling: "A" * 64}).word == "A" * 64
+    assert webhook(**{spelling: "A" * 65}).word == "A" * 64
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,6 @@ from tests.shop import views
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("payram/", include("django_payram.urls")),
-    path("orders/<int:pk>/pay/", views.PayOrder.as_view(), name="pay-order"),
-    path("api/orders/<int:pk>/pay/", views.PayOrderAPI.as_view(), name="api-pay-order"),
+    path("orders/<str:pk>/pay/", views.PayOrder.as_view(), name="pay-order"),
+    path("api/orders/<str:pk>/pay/", views.PayOrderAPI.as_view(), name="api-pay-order"),
 ]

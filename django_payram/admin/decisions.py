@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.http import Http404, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.urls import path, reverse
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
@@ -23,6 +25,10 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
     from django.http import HttpRequest
     from django.urls import URLPattern
+    from django.utils.safestring import SafeString
+
+
+CHECKBOX = '<input type="checkbox" name="{}" value="{}" aria-label="{}" class="action-select">'
 
 
 class ReasonForm(forms.Form):
@@ -35,6 +41,11 @@ class DecisionsAdmin(ReadOnlyAdmin):
     """The actions of the list and the buttons of a payment's page, each behind its permission."""
 
     actions = ("ask_payram_now", "announce_again")
+
+    def action_checkbox(self, obj: Payment) -> SafeString:
+        """Return the box that chooses a row. Django's own is a template rendered, a fifth of the page's time."""
+        label = _("Select this object for an action - {}").format(obj)
+        return format_html(CHECKBOX, ACTION_CHECKBOX_NAME, obj.pk, label)
 
     def has_ask_permission(self, request: HttpRequest) -> bool:
         """Return whether the user may ask PayRam and tell receivers again."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
+from django_payram.admin.lists import ProjectFilter
 from django_payram.admin.readonly import ReadOnlyAdmin
 from django_payram.models import PaymentEvent
 
@@ -14,7 +15,7 @@ class PaymentEventAdmin(ReadOnlyAdmin):
     """Every event, those without a payment included: unknown references and unreadable webhooks."""
 
     list_display = ("created_at", "reference", "source", "outcome", "state_before", "state_after", "note")
-    list_filter = ("outcome", "source", "project", "created_at")
+    list_filter = ("outcome", "source", ProjectFilter, "created_at")
     list_per_page = 50
     ordering = ("-created_at", "-pk")
     search_fields = ("reference__exact",)

@@ -6,7 +6,6 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
-from django.contrib.contenttypes.models import ContentType
 from django.db.models import Q
 from django.urls import NoReverseMatch, path, reverse
 from django.utils.html import format_html
@@ -14,9 +13,9 @@ from django.utils.timesince import timesince
 from django.utils.translation import gettext_lazy as _
 
 from django_payram.admin.decisions import DecisionsAdmin, ReasonForm
-from django_payram.doctor.page import doctor_view
-from django_payram.models import Payment
-from django_payram.templatetags.payram import usd
+from django_payram.admin.lists import ProjectFilter
+from django_payram.models import Payment, order_type
+from django_payram.templatetags.payram import usd, web_address
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -34,7 +33,7 @@ class PaymentAdmin(DecisionsAdmin):
     """The list of payments, and one payment with its timeline."""
 
     list_display = ("label", "state", "review", "amount", "received", "order_link", "age", "customer_email")
-    list_filter = ("state", "review", "project", "created_at")
+    list_filter = ("state", "review", ProjectFilter, "created_at")
     list_per_page = 50
     ordering = ("-created_at", "-pk")
     search_help_text = _("A whole reference, token, e-mail, customer id, order id or deposit address.")
@@ -102,7 +101,7 @@ class PaymentAdmin(DecisionsAdmin):
         """Return a link to the order's own admin page; the order itself is not loaded, so that lists stay cheap."""
         if payment.order_type_id is None:
             return ""
-        kind = ContentType.objects.get_for_id(payment.order_type_id)
+        kind = order_type(payment)
         text = f"{kind.name} {payment.order_id}"
         return _link(f"admin:{kind.app_label}_{kind.model}_change", payment.order_id, text)
 
@@ -153,6 +152,8 @@ class PaymentAdmin(DecisionsAdmin):
 
     def doctor_view(self, request: HttpRequest) -> HttpResponse:
         """Show what ``payram_doctor`` says."""
+        from django_payram.doctor.page import doctor_view  # noqa: PLC0415 - a rare page, and it brings requests along
+
         return doctor_view(request, self.admin_site)
 
     def render_change_form(
@@ -185,4 +186,5 @@ def _link(view: str, key: object, text: str) -> str:
 
 
 def _outside(url: str) -> str:
-    return format_html('<a href="{}" rel="noopener noreferrer">{}</a>', url, url) if url else ""
+    link = web_address(url)
+    return format_html('<a href="{}" rel="noopener noreferrer">{}</a>', link, link) if link else url

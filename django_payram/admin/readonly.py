@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 
+from django_payram.admin.lists import BoundedPaginator
+
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
@@ -14,6 +16,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     """Rows to look at: no add, no change, no delete."""
 
     show_full_result_count = False
+    paginator = BoundedPaginator
     actions_selection_counter = True
 
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002 - Django's signature

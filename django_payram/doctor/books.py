@@ -12,7 +12,8 @@ from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, ngettext_lazy
 
-from django_payram.doctor.findings import Finding, Level, declared
+from django_payram import conf
+from django_payram.doctor.findings import Finding, Level
 from django_payram.models import Outcome, Payment, PaymentEvent, Source, database
 from django_payram.states import Review, State
 
@@ -170,8 +171,10 @@ def _orphans(scope: Scope) -> Iterator[Finding]:
     """Yield the projects that payments on the schedule belong to and that the setting no longer has."""
     if scope.only:
         return
-    rows = payments_of("").filter(next_check_at__isnull=False).exclude(project__in=declared())
-    for project, count in rows.values_list("project").annotate(count=Count("pk")).order_by("project"):
+    for project in sorted({*payments_of("").projects()} - {*conf.names()}):
+        count = payments_of(project).scheduled().count()
+        if not count:
+            continue
         text = ngettext(
             "%(count)d payment still waits in this project, which is not in PAYRAM. Put the project back, with ENABLED "
             "set to False.",

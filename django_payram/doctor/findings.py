@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import models
 from django.utils.translation import gettext as _
@@ -51,16 +50,10 @@ class Scope:
     """Whether to send webhooks to ``public_url``."""
 
 
-def declared() -> list[str]:
-    """Return the names of all projects in the setting, usable or not."""
-    value = getattr(settings, conf.SETTING, None)
-    return [name for name in value if isinstance(name, str)] if isinstance(value, dict) else []
-
-
 def usable() -> tuple[Project, ...]:
     """Return the projects whose setting is sound."""
     found = []
-    for name in declared():
+    for name in conf.names():
         try:
             found.append(conf.project(name))
         except ImproperlyConfigured:
@@ -70,8 +63,8 @@ def usable() -> tuple[Project, ...]:
 
 def scope(*, only: str = "", public_url: str = "", round_trip: bool = False) -> Scope:
     """Return the scope of a diagnosis. Raises ValueError, in words for a person, when it makes no sense."""
-    if only and only not in declared():
-        known = ", ".join(declared()) or "none"
+    if only and only not in conf.names():
+        known = ", ".join(conf.names()) or "none"
         raise ValueError(f"{conf.SETTING} has no project {only!r}. It has: {known}.")
     projects = tuple(project for project in usable() if only in ("", project.name))
     return Scope(projects, only=only, public_url=site(public_url) if public_url else "", round_trip=round_trip)

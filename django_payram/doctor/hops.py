@@ -14,14 +14,15 @@ from django.utils.translation import gettext_lazy as _
 from urllib3.exceptions import NameResolutionError, ReadTimeoutError
 
 from django_payram import wire
-from django_payram.transport import TooLarge
+from django_payram.answers import TooLarge
+from django_payram.conf import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from django.utils.functional import _StrPromise
 
-    from django_payram.transport import Answer, NoAnswer
+    from django_payram.answers import Answer, NoAnswer
 
 PORTS = {"https": 443, "http": 80}
 LONGEST_QUOTE = 200
@@ -149,5 +150,5 @@ def said(answer: Answer) -> str:
 
 
 def quote(text: str) -> str:
-    """Return a stranger's text without control characters, and not too much of it."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)[:LONGEST_QUOTE]
+    """Return a stranger's text without keys and control characters, and not too much of it."""
+    return quoted(text, LONGEST_QUOTE)

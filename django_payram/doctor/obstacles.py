@@ -14,7 +14,7 @@ from django_payram.doctor import hops
 if TYPE_CHECKING:
     from urllib.parse import SplitResult
 
-    from django_payram.transport import Answer, NoAnswer, TooLarge
+    from django_payram.answers import Answer, NoAnswer, TooLarge
 
 LOGIN = re.compile(r"log-?in|sign-?in|sso|oauth", re.IGNORECASE)
 CSRF = re.compile(rb"csrf", re.IGNORECASE)

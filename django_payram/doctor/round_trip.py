@@ -13,18 +13,20 @@ from typing import TYPE_CHECKING
 import requests
 from django.utils.translation import gettext as _
 
+from django_payram.answers import NoAnswer, TooLarge
 from django_payram.authentication import KEY, PREFIX, SIGNATURE, NotAuthenticated, authenticate, signature
 from django_payram.doctor import hops, obstacles
 from django_payram.doctor.addresses import places
 from django_payram.doctor.findings import Finding, Level, usable
-from django_payram.transport import NoAnswer, TooLarge, Transport
+from django_payram.options import Secret
+from django_payram.transport import Transport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from django_payram.answers import Answer
     from django_payram.conf import Project
     from django_payram.doctor.findings import Scope
-    from django_payram.transport import Answer
 
 TIMEOUT = (5.0, 10.0)
 DEADLINE = 20.0
@@ -64,7 +66,7 @@ class Letterbox:
     def send(self, event_type: str, *, headers: Mapping[str, str], key: str = "") -> Answer:
         """Send an event, signed with ``key`` if given. Raises Obstructed when the webhook view did not answer."""
         event = {"event_type": event_type, "timestamp": int(time.time())}
-        signed = {SIGNATURE: PREFIX + signature(key, _bytes(self.url, event))} if key else {}
+        signed = {SIGNATURE: Secret(PREFIX + signature(key, _bytes(self.url, event)))} if key else {}
         try:
             answer = self._transport.send("POST", self.url, headers={**headers, **signed}, json=event)
         except (NoAnswer, TooLarge) as exc:

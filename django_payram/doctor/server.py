@@ -10,11 +10,12 @@ from django.utils.translation import gettext_lazy
 from requests.utils import get_environ_proxies, select_proxy
 
 from django_payram import conf, wire
+from django_payram.answers import Answer, NoAnswer, TooLarge
 from django_payram.client import CREATE
 from django_payram.doctor import hops
 from django_payram.doctor.findings import Finding, Level
 from django_payram.doctor.health import Health, read_health
-from django_payram.transport import Answer, NoAnswer, TooLarge, Transport
+from django_payram.transport import Transport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,11 +18,15 @@ from django_payram.models import database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     from django_payram.conf import Project
     from django_payram.doctor.findings import Scope
+    from django_payram.models import PaymentQuerySet
 
 OVERDUE_AFTER = timedelta(minutes=15)
+YOUNG = timedelta(hours=1)
+"""Payments as young as this are asked about most often, so that the newest check is usually one of theirs."""
 
 
 def news(scope: Scope) -> Iterator[Finding]:
@@ -38,8 +42,8 @@ def news(scope: Scope) -> Iterator[Finding]:
 def _last_webhook(project: Project) -> Finding:
     """Only webhooks with news leave a trace, so that silence alone proves nothing: payments that were paid do."""
     paid = payments_of(project.name).paid().filter(created_at__gte=timezone.now() - RECENT)
-    count = paid.count()
-    if count and not webhooks_of(project.name).filter(payment__in=paid).exists():
+    was_told = webhooks_of(project.name).filter(payment__in=paid).exists()
+    if not was_told and (count := paid.count()):
         text = ngettext(
             "%(count)d payment of the last 7 days was paid, and no webhook told of it. Check the webhook URL in "
             "PayRam, and send a test webhook.",
@@ -66,8 +70,13 @@ def _last_resync(project: Project) -> Finding:
             overdue,
         )
         return Finding("resync", Level.PROBLEM, text % {"count": overdue}, project.name)
-    newest = payments.aggregate(newest=Max("checked_at"))["newest"]
+    newest = _newest_check(payments.filter(created_at__gte=timezone.now() - YOUNG)) or _newest_check(payments)
     if newest is None:
         return Finding("resync", Level.OK, _("There was no payment to ask PayRam about yet."), project.name)
     text = _("No payment is overdue; PayRam was last asked about one %(age)s ago.")
     return Finding("resync", Level.OK, text % {"age": timesince(newest, depth=1)}, project.name)
+
+
+def _newest_check(payments: PaymentQuerySet) -> datetime | None:
+    newest: datetime | None = payments.aggregate(newest=Max("checked_at"))["newest"]
+    return newest

@@ -54,8 +54,7 @@ def adopt(
         )
     )
     match(payment)
-    report = replace(answer, reference=reference)
-    return gate.record(payment, report, source=Source.ADMIN, asked_at=asked_at, actor=actor).payment
+    return gate.record(payment, answer, source=Source.ADMIN, asked_at=asked_at, actor=actor).payment
 
 
 def take_in(hint: Report, *, project: str, payload: str) -> Recorded | None:
@@ -64,8 +63,8 @@ def take_in(hint: Report, *, project: str, payload: str) -> Recorded | None:
     It is a top-up under a new reference, or the answer to a create call that was lost. PayRam is asked which of them;
     an answer that does not name the customer proves nothing. Raises PayramUnavailable when PayRam could not be asked.
     """
-    relatives = _payments(project).filter(customer_id=hint.customer_id or "", parent=None)
-    newest = relatives.order_by("-created_at", "-pk").first()
+    relatives = _payments(project).filter(customer_id=hint.customer_id or "", parent=None).order_by("-pk")
+    newest = relatives.first()
     if not hint.customer_id or not hint.reference or newest is None or _is_awaited(relatives):
         return None
     asked_at = timezone.now()
@@ -76,7 +75,7 @@ def take_in(hint: Report, *, project: str, payload: str) -> Recorded | None:
     if answer.customer_id is None:
         gate.doubt(newest, reference=hint.reference)
         return None
-    payment = _lost(relatives, answer) or _top_up(relatives, hint, answer)
+    payment = _lost(relatives, answer) or _top_up(_parent(relatives) or newest, hint, answer)
     match(payment, reference=hint.reference)
     report = replace(answer, reference=hint.reference)
     return gate.record(payment, report, source=Source.WEBHOOK, asked_at=asked_at, payload=payload)
@@ -105,15 +104,14 @@ def _is_awaited(relatives: PaymentQuerySet) -> bool:
 
 def _lost(relatives: PaymentQuerySet, answer: Report) -> Payment | None:
     """Return the payment whose create call got no answer, if this one has its invoice id or asks for its amount."""
-    lost = relatives.filter(reference=None, state__in=(State.CREATING, State.FAILED)).order_by("-created_at")
+    lost = relatives.filter(reference=None, state__in=(State.CREATING, State.FAILED))
     named = [payment for payment in lost if str(payment.token) == answer.invoice_id]
     if named or answer.requested_usd is None:
         return named[0] if named else None
     return lost.filter(amount_usd=_cents(answer.requested_usd)).first()
 
 
-def _top_up(relatives: PaymentQuerySet, hint: Report, answer: Report) -> Payment:
-    parent = _parent(relatives)
+def _top_up(parent: Payment, hint: Report, answer: Report) -> Payment:
     if parent.state == State.OPEN:
         # What PayRam knows of the parent may be news as well: a partial payment is usually the reason for a top-up.
         ask_and_record(parent, source=Source.WEBHOOK)
@@ -131,18 +129,21 @@ def _top_up(relatives: PaymentQuerySet, hint: Report, answer: Report) -> Payment
     )
 
 
-def _parent(relatives: PaymentQuerySet) -> Payment:
-    """Return the newest unpaid payment of the customer that PayRam knows, else the newest."""
-    asked_for = relatives.filter(reference__isnull=False).order_by("-created_at", "-pk")
-    newest = asked_for.filter(paid_at=None).first() or asked_for.first()
-    return newest or relatives.order_by("-created_at", "-pk")[0]
+def _parent(relatives: PaymentQuerySet) -> Payment | None:
+    """Return the newest unpaid payment of the customer that PayRam knows, else the newest that it knows."""
+    known = relatives.filter(reference__isnull=False)
+    return known.filter(paid_at=None).first() or known.first()
 
 
 def _save(payment: Payment) -> Payment:
-    """Insert the payment; of two webhooks at once one inserts it and the other finds it."""
+    """Insert the payment; of two webhooks at once one inserts it and the other finds it.
+
+    It is due at once: should what PayRam said of it never be recorded, resync asks again.
+    """
+    payment.next_check_at = timezone.now()
     try:
         with transaction.atomic(using=database()):
-            payment.save(using=database(), force_insert=True)
+            payment.save(using=database())
     except IntegrityError:
         return _payments(payment.project).get(reference=payment.reference)
     return payment

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import traceback
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from django.db import OperationalError, connections, transaction
@@ -30,17 +31,28 @@ def with_receivers(names: Iterable[str]) -> list[str]:
     return [name for name, signal in SIGNALS.items() if name in wanted and signal.has_listeners(Payment)]
 
 
-def tell(payment: Payment, names: Iterable[str], *, previous_state: str) -> dict[str, str]:
-    """Send the named signals and return what went wrong: signal name to the receiver's error.
+@dataclass
+class Told:
+    """How telling the receivers went: signal name to the receiver's error, and what stopped it, if anything did."""
 
-    Must run inside the transaction that records the news.
+    failures: dict[str, str] = field(default_factory=dict)
+    interrupt: BaseException | None = None
+
+
+def tell(payment: Payment, names: Iterable[str], *, previous_state: str) -> Told:
+    """Send the named signals. Must run inside the transaction that records the news.
+
+    A server that stops its worker in the middle of a receiver (SystemExit, KeyboardInterrupt) stops the telling, not
+    the recording: the signal counts as failed, those after it are not sent, and the caller raises ``interrupt`` once
+    all that is committed.
     """
-    failures = {}
+    told = Told()
     for name in with_receivers(names):
-        error = _send(name, payment, previous_state=previous_state)
-        if error:
-            failures[name] = error
-    return failures
+        if told.interrupt is not None:
+            told.failures[name] = f"{name}: not sent, the process was being stopped"
+        elif error := _send(name, payment, told, previous_state=previous_state):
+            told.failures[name] = error
+    return told
 
 
 def _refuse_rollback(using: str) -> None:
@@ -48,7 +60,7 @@ def _refuse_rollback(using: str) -> None:
         raise TransactionBroken("A receiver marked the transaction for rollback.")
 
 
-def _send(name: str, payment: Payment, *, previous_state: str) -> str:
+def _send(name: str, payment: Payment, told: Told, *, previous_state: str) -> str:
     extra = {
         "payment_needs_review": {"reason": payment.review},
         "payment_updated": {"previous_state": previous_state},
@@ -58,10 +70,12 @@ def _send(name: str, payment: Payment, *, previous_state: str) -> str:
         with transaction.atomic(using=using):
             SIGNALS[name].send(sender=Payment, payment=payment, **extra.get(name, {}))
             _refuse_rollback(using)
-    except Exception as exc:
+    except BaseException as exc:
         if connections[using].needs_rollback:
             # A deadlock has undone the whole transaction, the payment's new state included: all of it comes again.
             raise OperationalError(f"A receiver of {name} lost the transaction.") from exc
+        if not isinstance(exc, Exception):
+            told.interrupt = exc
         # Not logger.exception: what a shop's receiver says may quote a key, and tracebacks repeat it.
         trace = redact(traceback.format_exc())
         logger.error("A receiver of %s failed for payment %s.\n%s", name, payment.token, trace)  # noqa: TRY400

@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING
 from django_payram import conf, schedule
 from django_payram.lifecycle import announcing, ratchet
 from django_payram.lifecycle.sheet import Sheet
-from django_payram.models import CRASHED_AFTER, ZERO, Outcome, Payment, PaymentEvent, Source, database
-from django_payram.states import FUNDED, Review, State, higher, larger, weightiest
+from django_payram.models import CRASHED_AFTER, Outcome, Payment, PaymentEvent, Source, database
+from django_payram.states import FUNDED, Review, State, higher, weightiest
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from django_payram.wire import Report
-
-DESCRIPTION = ("currency", "blockchain", "deposit_address", "explorer_url", "filled_amount")
 
 OTHER_REQUEST = "request"
 """Stands among the reasons raised while PayRam is known to have asked the customer for another amount."""
@@ -37,6 +35,8 @@ class Entry(Sheet):
     def __init__(self, payment: Payment, *, source: Source, payload: str = "", actor: str = "") -> None:
         super().__init__(payment, source=source, payload=payload, actor=actor)
         self.news = False
+        self.announced = False
+        self.interrupt: BaseException | None = None
         self.due: set[str] = set()
 
     # What is heard
@@ -61,11 +61,10 @@ class Entry(Sheet):
             self.set(self.row, reference=reference, next_check_at=self.now)
         self.set(self.row, live_slot=None, told_state=self.row.state)
         self.log(outcome, error=error)
-        self._reconsider_superseded()
 
     def repeat(self) -> None:
         """Make everything that is true now due once more."""
-        self.due |= set(self._truths())
+        self.due = set(self._truths())
 
     def pay(self) -> None:
         """Mark the root as paid in full, which happens once."""
@@ -82,10 +81,10 @@ class Entry(Sheet):
         self.log(outcome, payment=self.root, note=note)
 
     def doubt(self, reference: str) -> None:
-        """Let a person look at the root: money may belong to it that PayRam could not place."""
-        if Review.PARTIAL not in self.root.raised.split():
-            self.log(Outcome.DOUBTFUL, payment=self.root, note=reference)
-        self._flag(self.root, Review.PARTIAL)
+        """Let a person look at the payment: money may belong to it that PayRam could not place."""
+        if Review.PARTIAL not in self.row.raised.split():
+            self.log(Outcome.DOUBTFUL, note=reference)
+        self._flag(self.row, Review.PARTIAL)
 
     def _identify(self, report: Report, url: str) -> None:
         if report.reference and not self.row.reference:
@@ -108,7 +107,7 @@ class Entry(Sheet):
         self._describe(report)
         self._advance(state)
         if richer:
-            self.set(self.row, filled_usd=larger(self.row.filled_usd, report.filled_usd))
+            self.set(self.row, filled_usd=report.filled_usd)
         if late and (rising or richer):
             self._flag(self.row, Review.LATE)
         if self.news:
@@ -128,15 +127,8 @@ class Entry(Sheet):
         self.due.add("payment_updated")
 
     def _describe(self, report: Report) -> None:
-        if not ratchet.describes(self.row, report):
-            return
-        known = {name: getattr(report, name) for name in DESCRIPTION if getattr(report, name)}
-        if report.on_chain:
-            known["confirmations"] = report.confirmations or 0
-            known["confirmations_required"] = report.confirmations_required
-        elif ratchet.vanished(report):
-            known["confirmations"] = None
-        self.set(self.row, **known)
+        if ratchet.describes(self.row, report):
+            self.set(self.row, **ratchet.description(report))
 
     def _note_unknown_state(self, report: Report) -> None:
         seen = PaymentEvent.objects.using(database()).filter(
@@ -171,7 +163,7 @@ class Entry(Sheet):
             self.due.add("payment_canceled")
 
     def _count_top_ups(self) -> None:
-        total = sum((top_up.received_usd for top_up in self.top_ups), start=ZERO)
+        total = sum(top_up.received_usd for top_up in self.top_ups)
         if total > self.root.topped_up_usd:
             self._flag_surprising_top_up()
             self.news = True
@@ -212,19 +204,16 @@ class Entry(Sheet):
         return any(other.is_paid for other in self.others)
 
     def _replaced(self) -> bool:
-        return any(other.is_paid or (other.is_open and not self._crashed(other)) for other in self.others)
+        return bool(self._replacements())
+
+    def _replacements(self) -> list[Payment]:
+        """Return what makes a dead link of the order a matter of no interest: another one that is open or paid."""
+        return [other for other in self.others if other.is_paid or (other.is_open and not self._crashed(other))]
 
     def _crashed(self, other: Payment) -> bool:
-        return other.state == State.CREATING and other.created_at < self.now - CRASHED_AFTER
-
-    def _reconsider_superseded(self) -> None:
-        """The link that replaced another one never came to be: the other's cancellation is to be told after all."""
-        canceled = [other for other in self.others if other.state == State.CANCELED and other.closed_at]
-        if not canceled or self._replaced():
-            return
-        superseded = PaymentEvent.objects.using(database()).filter(payment=canceled[-1], outcome=Outcome.SUPERSEDED)
-        if superseded.exists() and not canceled[-1].pending:
-            self.set(canceled[-1], pending="payment_canceled")
+        """Return whether a create call brings no link any more: it got no answer, or its process is gone."""
+        ended = other.live_slot is None or other.created_at < self.now - CRASHED_AFTER
+        return other.state == State.CREATING and ended
 
     # What is told
 
@@ -232,35 +221,47 @@ class Entry(Sheet):
         """Return the signals that are true of the root now; what was due and is no longer true is not told."""
         root = self.root
         duplicate = Review.DUPLICATE in root.raised.split() and self._paid_by_another()
-        dead = root.state == State.CANCELED and root.closed_at is not None and not root.received_usd
         truths = {
             "payment_paid": root.is_paid and not duplicate,
-            "payment_canceled": dead and not root.is_paid and not self._replaced(),
+            "payment_canceled": self._is_dead() and not self._replaced(),
             "payment_needs_review": bool(root.review),
             "payment_updated": True,
         }
         return [name for name, holds in truths.items() if holds]
 
-    def commit(self) -> bool:
-        """Write everything and tell the receivers. Return whether all of them succeeded."""
+    def _is_dead(self) -> bool:
+        root = self.root
+        closed = root.state == State.CANCELED and root.closed_at is not None
+        return closed and not root.received_usd and not root.is_paid
+
+    def _put_off(self) -> list[str]:
+        """Return what cannot be said yet: whether a dead link is replaced, while the call for another is under way."""
+        others = self._replacements()
+        undecided = self._is_dead() and others and all(other.state == State.CREATING for other in others)
+        return announcing.with_receivers(["payment_canceled"] if undecided else [])
+
+    def commit(self) -> None:
+        """Write everything and tell the receivers; ``announced`` says whether all of them succeeded."""
         waiting = set(self.root.pending.split())
-        due = announcing.with_receivers((waiting | self.due) & set(self._truths()))
+        wanted = waiting | self.due
+        due = announcing.with_receivers(wanted & set(self._truths()))
+        put_off = sorted(wanted.intersection(self._put_off()))
         before = {name: getattr(self.root, name) for name in ("told_state", "announce_error")}
-        if waiting or self.due:
+        if wanted:
             # Written as if all went well: the usual case then needs one UPDATE.
-            self.set(self.root, pending="", announce_error="", told_state=self.root.state)
+            self.set(self.root, pending=" ".join(put_off), announce_error="", told_state=self.root.state)
         self.save()
-        failures = announcing.tell(self.root, due, previous_state=before["told_state"])
-        if failures:
-            self._remember(failures, **before)
-        elif waiting:
+        told = announcing.tell(self.root, due, previous_state=before["told_state"])
+        if told.failures:
+            self._remember(told.failures, put_off, **before)
+        elif waiting.difference(put_off):
             self.log(Outcome.ANNOUNCED, payment=self.root)
         self.save()
-        return not failures
+        self.announced, self.interrupt = not told.failures, told.interrupt
 
-    def _remember(self, failures: dict[str, str], *, told_state: str, announce_error: str) -> None:
+    def _remember(self, failures: dict[str, str], put_off: list[str], *, told_state: str, announce_error: str) -> None:
         error = "\n".join(failures.values())
-        self.set(self.root, pending=" ".join(failures), announce_error=error)
+        self.set(self.root, pending=" ".join([*failures, *put_off]), announce_error=error)
         if "payment_updated" in failures:
             self.set(self.root, told_state=told_state)
         # The same failure is told again and again; it is written down once.

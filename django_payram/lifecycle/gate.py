@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from django_payram.lifecycle.entry import Entry
 from django_payram.models import Outcome, Payment, Source, database
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
 
     from django_payram.wire import Report
@@ -23,6 +25,22 @@ class Recorded:
     payment: Payment
     news: bool
     announced: bool
+
+
+@contextmanager
+def _entry(payment: Payment, *, source: Source, payload: str = "", actor: str = "") -> Iterator[Entry]:
+    """Make one entry in one transaction: lock, let the caller decide, write, tell the receivers."""
+    with transaction.atomic(using=database()):
+        entry = Entry(payment, source=source, payload=payload, actor=actor)
+        yield entry
+        entry.commit()
+    if entry.interrupt is not None:
+        # The server stops this process. What PayRam said is safe now; the receivers will be told again.
+        raise entry.interrupt
+
+
+def _recorded(entry: Entry) -> Recorded:
+    return Recorded(payment=entry.row, news=entry.news, announced=entry.announced)
 
 
 def record(
@@ -43,63 +61,53 @@ def record(
     A receiver that raises does not raise here: the state commits, ``announced`` is False, and the next occasion tries
     again. Raises Payment.DoesNotExist when the row is gone, and Django's database errors.
     """
-    with transaction.atomic(using=database()):
-        entry = Entry(payment, source=source, payload=payload, actor=actor)
+    with _entry(payment, source=source, payload=payload, actor=actor) as entry:
         entry.hear(report, asked_at=asked_at, url=url)
-        return _finish(entry)
+    return _recorded(entry)
 
 
 def failed(payment: Payment, *, outcome: Outcome, error: str, reference: str | None = None) -> Payment:
     """Record that the create call got no link: REFUSED makes the payment FAILED, UNKNOWN leaves it CREATING."""
-    with transaction.atomic(using=database()):
-        entry = Entry(payment, source=Source.CHECKOUT)
+    with _entry(payment, source=Source.CHECKOUT) as entry:
         entry.fail(outcome, error=error, reference=reference)
-        return _finish(entry).payment
+    return entry.row
 
 
 def doubt(payment: Payment, *, reference: str) -> Recorded:
     """Let a person look at a payment to which ``reference`` may belong: PayRam could not say."""
-    with transaction.atomic(using=database()):
-        entry = Entry(payment, source=Source.WEBHOOK)
+    with _entry(payment, source=Source.WEBHOOK) as entry:
         entry.doubt(reference)
-        return _finish(entry)
+    return _recorded(entry)
 
 
 def announce(payment: Payment, *, source: Source = Source.RESYNC) -> Recorded:
     """Tell receivers what they have not been told yet. A payment with nothing pending is left alone."""
-    with transaction.atomic(using=database()):
-        return _finish(Entry(payment, source=source))
+    with _entry(payment, source=source) as entry:
+        pass
+    return _recorded(entry)
 
 
 def announce_again(payment: Payment, *, source: Source = Source.ADMIN, actor: str = "") -> Recorded:
     """Tell receivers the present truth once more, whether or not they were told before."""
-    with transaction.atomic(using=database()):
-        entry = Entry(payment, source=source, actor=actor)
+    with _entry(payment, source=source, actor=actor) as entry:
         entry.repeat()
-        return _finish(entry)
+    return _recorded(entry)
 
 
 def accept(payment: Payment, *, reason: str, actor: str) -> Recorded:
     """Let a payment that is held because of its amount count as paid. Raises ValueError when it is not held."""
-    with transaction.atomic(using=database()):
-        entry = Entry(payment, source=Source.ADMIN, actor=actor)
+    with _entry(payment, source=Source.ADMIN, actor=actor) as entry:
         if not entry.root.is_held:
             raise ValueError("Only a payment that is filled and held can be accepted.")
         entry.unflag(Outcome.ACCEPTED, note=reason)
         entry.pay()
-        return _finish(entry)
+    return _recorded(entry)
 
 
 def resolve(payment: Payment, *, reason: str, actor: str) -> Recorded:
     """Clear a payment's review. Nothing becomes paid by it. Raises ValueError when there is nothing to resolve."""
-    with transaction.atomic(using=database()):
-        entry = Entry(payment, source=Source.ADMIN, actor=actor)
+    with _entry(payment, source=Source.ADMIN, actor=actor) as entry:
         if not entry.root.review:
             raise ValueError("The payment is not under review.")
         entry.unflag(Outcome.RESOLVED, note=reason)
-        return _finish(entry)
-
-
-def _finish(entry: Entry) -> Recorded:
-    announced = entry.commit()
-    return Recorded(payment=entry.row, news=entry.news, announced=announced)
+    return _recorded(entry)

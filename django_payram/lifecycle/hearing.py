@@ -8,6 +8,9 @@ import uuid
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError
+from django.db.models import Q
 from django.utils import timezone
 
 from django_payram import conf, wire
@@ -16,7 +19,8 @@ from django_payram.lifecycle import ratchet
 from django_payram.lifecycle.adopting import match, take_in
 from django_payram.lifecycle.asking import ask_and_record
 from django_payram.lifecycle.gate import Recorded, announce, record
-from django_payram.models import Outcome, Payment, PaymentEvent, Source, database
+from django_payram.models import CRASHED_AFTER, Outcome, Payment, PaymentEvent, Source, database
+from django_payram.statements import Question
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -32,6 +36,9 @@ HINT_INTERVAL = timedelta(minutes=1)
 
 UNREADABLE_PER_HOUR = 100
 KEPT_AT_ONCE = 50
+
+LEFT_FOR = timedelta(days=1)
+"""So long a kept webhook that nobody could confirm is tried again."""
 
 logger = logging.getLogger("django_payram")
 
@@ -57,7 +64,16 @@ def hear(report: Report, *, project: Project, payload: str) -> Heard:
 
 
 def _known(report: Report, project: Project) -> Payment | None:
-    return _payments(project).filter(reference=report.reference).first()
+    found = _by_reference(project.name, report.reference, using=database())
+    return found[0] if found else None
+
+
+_by_reference = Question(
+    Payment,
+    lambda project, reference: Payment.objects.filter(project=project, reference=reference),
+    "project",
+    "reference",
+)
 
 
 def _hear_known(payment: Payment, report: Report, *, project: Project, payload: str) -> Heard:
@@ -148,18 +164,54 @@ def keep_unreadable(*, project: Project, payload: str, error: str) -> None:
     events.create(**facts, payload=payload, source=Source.WEBHOOK, error=error)
 
 
+def came_early(payment: Payment) -> bool:
+    """Return whether webhooks were kept that may be about ``payment``, whose reference has just become known."""
+    of_customers = Q(outcome=Outcome.UNMATCHED, created_at__gte=payment.created_at)
+    kept = PaymentEvent.objects.using(database()).filter(payment=None, project=payment.project)
+    return kept.filter(of_customers | Q(reference=payment.reference)).exists()
+
+
 def hear_kept(project: str, *, customer_id: str, since: datetime) -> None:
     """Hear once more the unmatched webhooks of a customer that were kept since a moment. Raises PayramError."""
-    kept = PaymentEvent.objects.using(database()).filter(
-        project=project, payment=None, outcome=Outcome.UNMATCHED, created_at__gte=since
-    )
-    for payload in list(kept.order_by("pk").values_list("payload", flat=True)[:KEPT_AT_ONCE]):
-        try:
-            event = wire.read_webhook(payload.encode())
-        except PayramDataError:
+    for event in _unmatched().filter(project=project, created_at__gte=since).order_by("pk")[:KEPT_AT_ONCE]:
+        report = _read(event)
+        if report is not None and report.customer_id == customer_id:
+            hear(report, project=conf.project(project), payload=event.payload)
+
+
+def hear_left() -> None:
+    """Hear once more the webhooks that were kept because a create call was under way, and that nobody heard after it.
+
+    The process that made the call was killed, or PayRam could not be asked at its end. PayRam was told that they
+    arrived and does not send them again. What cannot be confirmed now either is left to the next run.
+    """
+    now = timezone.now()
+    left = _unmatched().filter(created_at__range=(now - LEFT_FOR, now - CRASHED_AFTER))
+    for event in left.order_by("-pk")[:KEPT_AT_ONCE]:
+        report = _read(event)
+        if report is None or not _came_during_a_call(event, report):
             continue
-        if isinstance(event, wire.Report) and event.customer_id == customer_id:
-            hear(event, project=conf.project(project), payload=payload)
+        try:
+            hear(report, project=conf.project(event.project), payload=event.payload)
+        except (PayramError, ImproperlyConfigured, DatabaseError) as exc:
+            logger.warning("A kept webhook about %s could not be heard. %s", event.reference, conf.redact(str(exc)))
+
+
+def _unmatched() -> QuerySet[PaymentEvent]:
+    return PaymentEvent.objects.using(database()).filter(payment=None, outcome=Outcome.UNMATCHED)
+
+
+def _read(event: PaymentEvent) -> wire.Report | None:
+    try:
+        report = wire.read_webhook(event.payload.encode())
+    except PayramDataError:
+        return None
+    return report if isinstance(report, wire.Report) else None
+
+
+def _came_during_a_call(event: PaymentEvent, report: wire.Report) -> bool:
+    attempts = Payment.objects.using(database()).filter(project=event.project, customer_id=report.customer_id or "")
+    return attempts.filter(created_at__range=(event.created_at - CRASHED_AFTER, event.created_at)).exists()
 
 
 def _result(recorded: Recorded) -> Heard:

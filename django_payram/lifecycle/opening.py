@@ -20,17 +20,17 @@ from django_payram.exceptions import (
     PayramRefused,
     PayramUnavailable,
 )
-from django_payram.lifecycle import gate
+from django_payram.lifecycle import gate, siblings
 from django_payram.lifecycle.adopting import match
 from django_payram.lifecycle.asking import ask_and_record
-from django_payram.lifecycle.hearing import hear_kept
+from django_payram.lifecycle.hearing import came_early, hear_kept
 from django_payram.lifecycle.wish import Wish, read_wish
-from django_payram.models import CRASHED_AFTER, Outcome, Payment, Source, database, slot
-from django_payram.states import FULLY_FILLED, Review, State
+from django_payram.models import CRASHED_AFTER, Outcome, Payment, Source, database
+from django_payram.states import Review, State
 from django_payram.wire import Report
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from decimal import Decimal
 
     from django.db.models import Model
@@ -86,8 +86,9 @@ def _claim(wish: Wish) -> tuple[Payment, bool]:
     """
     until = time.monotonic() + WAIT_SECONDS
     while True:
-        _refuse_if_paid(wish)
-        live = _live(wish)
+        attempts = siblings.of_order(wish.order) if wish.order is not None else []
+        _refuse_if_paid(attempts)
+        live = next((payment for payment in attempts if payment.live_slot is not None), None)
         if live is not None and _is_being_made(live):
             live = _wait(live, until)
         if live is not None and live.is_open and live.url and wish.is_met_by(live):
@@ -97,19 +98,11 @@ def _claim(wish: Wish) -> tuple[Payment, bool]:
             return payment, True
 
 
-def _refuse_if_paid(wish: Wish) -> None:
-    if wish.order is None:
-        return
-    attempts = Payment.objects.using(database()).for_order(wish.order).filter(parent=None)
-    held = attempts.filter(review=Review.AMOUNT, state__in=FULLY_FILLED)
-    for payment in (attempts.paid() | held)[:1]:
-        raise PayramAlreadyPaid("The order has been paid already, or its payment is under review.", payment=payment)
-
-
-def _live(wish: Wish) -> Payment | None:
-    if wish.order is None:
-        return None
-    return Payment.objects.using(database()).filter(live_slot=slot(wish.order)).first()
+def _refuse_if_paid(attempts: Iterable[Payment]) -> None:
+    for payment in attempts:
+        held = payment.review == Review.AMOUNT and payment.is_filled
+        if payment.parent_id is None and (payment.is_paid or held):
+            raise PayramAlreadyPaid("The order has been paid already, or its payment is under review.", payment=payment)
 
 
 def _is_being_made(payment: Payment) -> bool:
@@ -134,12 +127,12 @@ def _insert(wish: Wish, *, instead_of: Payment | None) -> Payment | None:
     """Save a new payment in the order's live slot; None when another call was faster."""
     if not wish.project.enabled:
         raise PayramDisabled(f"PayRam project {wish.project.name!r} takes no new payments at the moment.")
-    _refuse_too_many(wish)
     payment = wish.row()
     try:
         with transaction.atomic(using=database()):
-            _lock(wish)
-            _refuse_if_paid(wish)
+            attempts = _lock(wish)
+            _refuse_if_paid(attempts)
+            _refuse_too_many(attempts)
             if instead_of is not None:
                 rows = Payment.objects.using(database()).filter(pk=instead_of.pk)
                 rows.filter(live_slot=payment.live_slot).update(live_slot=None)
@@ -151,19 +144,16 @@ def _insert(wish: Wish, *, instead_of: Payment | None) -> Payment | None:
     return payment
 
 
-def _lock(wish: Wish) -> None:
+def _lock(wish: Wish) -> list[Payment]:
     """Keep the order's payments from becoming paid while another link is made for it."""
-    if wish.order is not None:
-        list(Payment.objects.using(database()).for_order(wish.order).select_for_update().order_by("pk"))
+    return siblings.lock_order(wish.order) if wish.order is not None else []
 
 
-def _refuse_too_many(wish: Wish) -> None:
-    if wish.order is None:
-        return
+def _refuse_too_many(attempts: Iterable[Payment]) -> None:
     since = timezone.now() - timedelta(hours=1)
-    recent = Payment.objects.using(database()).for_order(wish.order).filter(created_at__gt=since, parent=None)
+    recent = [payment for payment in attempts if payment.parent_id is None and payment.created_at > since]
     # What PayRam has refused, or was never asked for, took nothing there.
-    if recent.exclude(state=State.FAILED).count() >= LINKS_PER_HOUR:
+    if sum(payment.state != State.FAILED for payment in recent) >= LINKS_PER_HOUR:
         raise PayramRefused(
             f"The order has had {LINKS_PER_HOUR} payment links within an hour. Try again later.",
             code="too_many_links",
@@ -186,14 +176,15 @@ def _create(payment: Payment, client: Client) -> Payment:
         _record_failure(payment, exc)
         raise
     payment = _record_link(payment, created)
-    if match(payment):
-        payment = _catch_up(payment, client)
-    _hear_early(payment)
+    if came_early(payment):
+        if match(payment):
+            payment = _catch_up(payment, client)
+        _hear_early(payment)
     return payment
 
 
 def _record_link(payment: Payment, created: Created) -> Payment:
-    report = Report(reference=created.reference, word="OPEN", state=State.OPEN)
+    report = Report(reference=created.reference, state=State.OPEN)
     try:
         return gate.record(payment, report, source=Source.CHECKOUT, url=created.url).payment
     except IntegrityError as exc:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 CENT = Decimal("0.01")
 
+DESCRIPTION = ("currency", "blockchain", "deposit_address", "explorer_url", "filled_amount")
+"""What a report tells besides state and sum."""
+
 
 def reported_state(report: Report) -> State | None:
     """Return the state a report stands for.
@@ -114,6 +117,28 @@ def describes(payment: Payment, report: Report) -> bool:
     """Return whether the report is recent enough to describe the payment: coin, chain, address, transaction."""
     state = reported_state(report)
     return state is not None and not rises(state, State(payment.state))
+
+
+def description(report: Report) -> dict[str, object]:
+    """Return the fields of a payment that the report describes, with their values."""
+    known = {name: getattr(report, name) for name in DESCRIPTION if getattr(report, name)}
+    if report.on_chain:
+        known["confirmations"] = report.confirmations or 0
+        known["confirmations_required"] = report.confirmations_required
+    elif vanished(report):
+        known["confirmations"] = None
+    return known
+
+
+def adds_nothing(payment: Payment, report: Report, *, asked_at: datetime) -> bool:
+    """Return whether PayRam's answer repeats what is recorded of a payment that still waits."""
+    return (
+        report.state is not None
+        and not is_news(payment, report)
+        and not falls_below(payment, report, asked_at=asked_at)
+        and not amount_differs(payment, report)
+        and all(getattr(payment, name) == value for name, value in description(report).items())
+    )
 
 
 def amount_differs(payment: Payment, report: Report) -> bool:

@@ -6,7 +6,9 @@ from collections import defaultdict
 
 from django.utils import timezone
 
-from django_payram.models import Outcome, Payment, PaymentEvent, Source, database, siblings
+from django_payram.lifecycle import siblings
+from django_payram.models import Outcome, Payment, PaymentEvent, Source, database
+from django_payram.statements import Change, Insertion
 
 
 class Sheet:
@@ -21,8 +23,7 @@ class Sheet:
         self.now = timezone.now()
         self._events: list[PaymentEvent] = []
         self._changed: dict[int, set[str]] = defaultdict(set)
-        rows = Payment.objects.using(database()).select_for_update().filter(siblings(payment))
-        self.members = {member.pk: member for member in rows.order_by("pk")}
+        self.members = {member.pk: member for member in siblings.lock(payment)}
         if payment.pk not in self.members:
             raise Payment.DoesNotExist(f"The payment {payment.token} is gone.")
         self.row = self.members[payment.pk]
@@ -74,6 +75,10 @@ class Sheet:
         """Write the changed fields and the new lines: one UPDATE for each changed payment, one INSERT."""
         for member in self.members.values():
             if fields := self._changed.pop(member.pk, None):
-                member.save(using=database(), update_fields=sorted(fields))
-        PaymentEvent.objects.using(database()).bulk_create(self._events)
+                _change(member, sorted(fields), using=database())
+        _add_lines(self._events, using=database())
         self._events = []
+
+
+_change = Change(Payment)
+_add_lines = Insertion(PaymentEvent)

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import re
 from typing import TYPE_CHECKING
 
+from django.conf import settings
 from django.utils.dateparse import parse_date, parse_datetime
-from django.utils.timezone import get_current_timezone, is_naive, make_aware
+from django.utils.timezone import is_naive, make_aware, make_naive
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+RATE = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
+
 MOST_THREADS = 64
+MOST_A_SECOND = 10_000
 MOST_DAYS = 36500
+MOST_NAME = 255
 
 
 def positive(text: str) -> int:
@@ -38,12 +44,38 @@ def threads(text: str) -> int:
     return number
 
 
+def rate(text: str) -> float:
+    """Read a number of times a second; below 1 for less than once a second."""
+    allowed = argparse.ArgumentTypeError(f"must be a number above 0 and at most {MOST_A_SECOND}, such as 20 or 0.5")
+    if not RATE.fullmatch(text):
+        raise allowed
+    number = float(text)
+    if not 0 < number <= MOST_A_SECOND:
+        raise allowed
+    return number
+
+
+def customer(text: str) -> str:
+    """Read an e-mail address or a customer id."""
+    name = text.strip()
+    if not name or len(name) > MOST_NAME or not name.isprintable():
+        raise argparse.ArgumentTypeError(
+            f"must be an e-mail address or a customer id, of up to {MOST_NAME} printable characters"
+        )
+    return name
+
+
 def moment(text: str) -> datetime:
-    """Read a date or a time in ISO 8601; without a zone it is in the shop's time zone."""
+    """Read a date or a time in ISO 8601; without a zone it is in the shop's time zone.
+
+    The answer has a zone if the shop's times have one (``USE_TZ``).
+    """
     try:
         found = parse_datetime(text if parse_date(text) is None else f"{text}T00:00")
     except ValueError:
         found = None
     if found is None:
         raise argparse.ArgumentTypeError("must be a date or a time such as 2026-08-01 or 2026-08-01T12:00Z")
-    return make_aware(found, get_current_timezone()) if is_naive(found) else found
+    if settings.USE_TZ:
+        return make_aware(found) if is_naive(found) else found
+    return found if is_naive(found) else make_naive(found)

@@ -109,12 +109,16 @@ def wait_before(attempt: int, *, final: bool) -> timedelta | None:
 
 
 class Outbox:
-    """The waiting parcels and the log. Not locked: its owner is."""
+    """The waiting parcels and the log. Not locked: its owner is.
+
+    ``news`` is what happened since its owner last saved.
+    """
 
     def __init__(self) -> None:
         """Start with nothing to send."""
         self.waiting: list[Parcel] = []
         self.log: list[Delivery] = []
+        self.news: list[tuple[str, object]] = []
         self._numbers = count(1)
         self._on_the_road: set[int] = set()
 
@@ -134,11 +138,16 @@ class Outbox:
     def put(self, parcel: Parcel) -> None:
         """Queue a parcel."""
         self.waiting.append(parcel)
+        self.news.append(("waiting", parcel))
 
     def restore(self, waiting: list[Parcel], log: list[Delivery]) -> None:
         """Take up what an earlier run left behind."""
-        self.waiting, self.log = waiting, log
+        self.waiting, self.log = waiting, log[-LOG_LENGTH:]
         self._numbers = count(max((one.number for one in waiting), default=0) + 1)
+
+    def whole(self) -> list[tuple[str, object]]:
+        """What waits and the log, as if all of it were news."""
+        return [*(("waiting", one) for one in self.waiting), *(("delivery", one) for one in self.log)]
 
     def take_due(self, now: datetime) -> list[Parcel]:
         """The due parcels, oldest first, marked as on the road so that nobody sends them too."""
@@ -155,6 +164,7 @@ class Outbox:
         done = parcel.outcome(status=status, text=text, now=now)
         self.give_back([parcel])
         self.waiting = [one for one in self.waiting if one.number != parcel.number]
+        self.news.append(("settled", parcel.number))
         wait = wait_before(parcel.attempt + 1, final=parcel.final)
         if not done.succeeded and wait is not None:
             done = replace(done, next_at=now + wait)
@@ -164,6 +174,7 @@ class Outbox:
     def record(self, done: Delivery) -> Delivery:
         """Write an attempt into the log, which keeps the newest thousand."""
         self.log.append(done)
+        self.news.append(("delivery", done))
         del self.log[:-LOG_LENGTH]
         return done
 

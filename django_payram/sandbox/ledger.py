@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import uuid
+from collections import defaultdict
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -130,11 +131,21 @@ def state_after(payment: Payment) -> str:
 
 
 class Ledger:
-    """All payments by reference, oldest first. Not locked: its owner is."""
+    """All payments by reference, oldest first. Not locked: its owner is.
+
+    ``news`` is what was written down since its owner last saved.
+    """
 
     def __init__(self) -> None:
         """Start with empty books."""
         self.payments: dict[str, Payment] = {}
+        self.news: list[tuple[str, object]] = []
+        self._open: defaultdict[str, set[str]] = defaultdict(set)
+        self._confirming: dict[str, None] = {}
+
+    def whole(self) -> list[tuple[str, object]]:
+        """The books as if all of them were news."""
+        return [("payment", one) for one in self.payments.values()]
 
     def find(self, reference: str) -> Payment:
         """The payment of that reference; raises UnknownPayment."""
@@ -145,20 +156,28 @@ class Ledger:
 
     def enter(self, payment: Payment) -> Payment:
         """Write a payment down, new or changed."""
-        self.payments[payment.reference] = payment
+        reference = payment.reference
+        self.payments[reference] = payment
+        self.news.append(("payment", payment))
+        # Looked up for every new payment and several times a second: not by going through all the books.
+        if payment.state == OPEN:
+            self._open[payment.customer_id].add(reference)
+        else:
+            self._open[payment.customer_id].discard(reference)
+        if payment.pending:
+            self._confirming[reference] = None
+        else:
+            self._confirming.pop(reference, None)
         return payment
 
     def replace_open(self, customer_id: str) -> list[Payment]:
         """Cancel the customer's OPEN payments, as PayRam does for every new one."""
-        return [
-            self.enter(replace(one, state=CANCELLED))
-            for one in list(self.payments.values())
-            if one.customer_id == customer_id and one.state == OPEN
-        ]
+        still_open = list(self._open[customer_id])
+        return [self.enter(replace(self.payments[one], state=CANCELLED)) for one in still_open]
 
     def confirming(self) -> list[Payment]:
         """The payments with a deposit that waits for confirmations."""
-        return [one for one in self.payments.values() if one.pending]
+        return [self.payments[one] for one in self._confirming]
 
     def choose(self, reference: str, *, coin: Coin) -> Payment:
         """The customer chooses a coin; no longer possible once money is on its way."""

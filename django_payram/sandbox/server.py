@@ -7,7 +7,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from email.utils import formatdate
 from socketserver import TCPServer, ThreadingMixIn
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
@@ -23,7 +23,6 @@ logger = logging.getLogger(__name__)
 # An application asks for slow headers by this key of the environment it was given.
 SLOW_HEADERS = "django_payram.sandbox.slow_headers"
 IDLE_SECONDS = 60
-POLL_SECONDS = 0.05
 LONGEST_LINE = 65536
 
 WSGI = {
@@ -136,6 +135,7 @@ class Server(ThreadingMixIn, WSGIServer):
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self.pause = pause
         self._open: set[Any] = set()
+        self._ending = threading.Event()
         super().__init__((host, port), Connection)
         self.set_app(app)
 
@@ -170,6 +170,18 @@ class Server(ThreadingMixIn, WSGIServer):
         if not isinstance(fault, (ConnectionError, TimeoutError)):
             logger.error("The sandbox failed to answer a request.", exc_info=fault)
 
+    def serve(self) -> None:
+        """Take connections until the end; ``serve_forever`` would look for it only every so often."""
+        while not self._ending.is_set():
+            self.handle_request()
+
+    def end(self) -> None:
+        """Take no more connections: the last one is our own, and wakes the server."""
+        self._ending.set()
+        host, port = self.server_address[:2]
+        with suppress(OSError):
+            socket.create_connection((str(host), int(port)), timeout=1).close()
+
     def hang_up(self) -> None:
         """Close the socket and every kept-alive connection."""
         self.server_close()
@@ -184,11 +196,11 @@ class Server(ThreadingMixIn, WSGIServer):
 def serving(app: WSGIApplication, *, host: str, port: int, pause: Pause) -> Iterator[Server]:
     """A server at work in a thread of its own until the block ends."""
     server = Server(host, port, app=app, pause=pause)
-    thread = threading.Thread(target=server.serve_forever, args=(POLL_SECONDS,), name="payram-sandbox", daemon=True)
+    thread = threading.Thread(target=server.serve, name="payram-sandbox", daemon=True)
     thread.start()
     try:
         yield server
     finally:
-        server.shutdown()
+        server.end()
         thread.join()
         server.hang_up()

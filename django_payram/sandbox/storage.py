@@ -1,69 +1,90 @@
-"""The books on disk: one JSON file, replaced whole, so that a crash never leaves half of it."""
+"""The books on disk: a first line that names the format, then a line of JSON for every change.
+
+A change costs the same whatever the books hold. The file is replaced whole only when a sandbox starts; what a crash
+has left of a last line is forgotten then.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import tempfile
-from dataclasses import asdict
+from dataclasses import asdict, is_dataclass
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django_payram.sandbox.deliveries import Delivery, Outbox, Parcel
 from django_payram.sandbox.ledger import Deposit, Ledger, Payment
 
-FORMAT = 1
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+HEAD = {"format": 2}
 
 Row = dict[str, Any]
+Change = tuple[str, object]
 
 
 class BrokenBooks(ValueError):
     """The data file cannot be read as the books of a sandbox."""
 
 
-def save(path: Path, *, ledger: Ledger, outbox: Outbox) -> None:
+def append(path: Path, changes: Iterable[Change]) -> None:
+    """Write changes at the end of the file."""
+    with path.open("a", encoding="utf-8") as file:
+        file.write("".join(_lines(changes)))
+
+
+def load(path: Path, *, ledger: Ledger, outbox: Outbox) -> None:
+    """Fill ledger and outbox from the file, if there is one, and write it anew; raises BrokenBooks."""
+    if not path.parent.is_dir():
+        raise BrokenBooks(f"The folder of the data file {path} does not exist.")
+    if path.exists():
+        try:
+            _replay(path, ledger=ledger, outbox=outbox)
+        except (ValueError, TypeError, KeyError, ArithmeticError, RecursionError) as exc:
+            message = f"The sandbox cannot read its data file {path}. Mend it, or delete it to start with empty books."
+            raise BrokenBooks(message) from exc
+    _replace(path, [*ledger.whole(), *outbox.whole()])
+
+
+def _replace(path: Path, changes: Iterable[Change]) -> None:
     """Write everything beside the file, then put it in its place in one step."""
-    books = {
-        "format": FORMAT,
-        "payments": [asdict(one) for one in ledger.payments.values()],
-        "waiting": [asdict(one) for one in outbox.waiting],
-        "deliveries": [asdict(one) for one in outbox.log],
-    }
-    text = json.dumps(books, default=_text, indent=1)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".new")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
+            file.write(json.dumps(HEAD) + "\n")
+            file.writelines(_lines(changes))
         Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
 
 
-def load(path: Path, *, ledger: Ledger, outbox: Outbox) -> None:
-    """Fill ledger and outbox from the file, if there is one; raises BrokenBooks."""
-    if not path.parent.is_dir():
-        raise BrokenBooks(f"The folder of the data file {path} does not exist.")
-    if not path.exists():
-        return
-    try:
-        _fill(json.loads(path.read_text(encoding="utf-8")), ledger=ledger, outbox=outbox)
-    except (ValueError, TypeError, KeyError, ArithmeticError, RecursionError) as exc:
-        message = f"The sandbox cannot read its data file {path}. Mend it, or delete it to start with empty books."
-        raise BrokenBooks(message) from exc
+def _lines(changes: Iterable[Change]) -> Iterator[str]:
+    for kind, value in changes:
+        plain = asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
+        yield json.dumps({kind: plain}, default=_text) + "\n"
 
 
-def _fill(books: Row, *, ledger: Ledger, outbox: Outbox) -> None:
-    if books["format"] != FORMAT:
+def _replay(path: Path, *, ledger: Ledger, outbox: Outbox) -> None:
+    head, *lines = path.read_text(encoding="utf-8").split("\n")[:-1] or [""]
+    if json.loads(head) != HEAD:
         raise ValueError("The format of the books is unknown.")
-    for row in books["payments"]:
-        ledger.enter(_payment(row))
-    outbox.restore(
-        [_parcel(row) for row in books["waiting"]],
-        [_delivery(row) for row in books["deliveries"]],
-    )
+    waiting: dict[int, Parcel] = {}
+    log: list[Delivery] = []
+    replay: dict[str, Callable[[Any], object]] = {
+        "payment": lambda row: ledger.enter(_payment(row)),
+        "waiting": lambda row: waiting.update({row["number"]: _parcel(row)}),
+        "settled": lambda number: waiting.pop(number, None),
+        "delivery": lambda row: log.append(_delivery(row)),
+    }
+    for line in lines:
+        [(kind, row)] = json.loads(line).items()
+        replay[kind](row)
+    outbox.restore(list(waiting.values()), log)
 
 
 def _payment(row: Row) -> Payment:

@@ -26,6 +26,7 @@ class Vault:
         self._file = Path(data) if data is not None else None
         if self._file:
             storage.load(self._file, ledger=self.ledger, outbox=self.outbox)
+            self._forget_news()
 
     @contextmanager
     def changing(self) -> Iterator[Ledger]:
@@ -33,4 +34,9 @@ class Vault:
         with self.lock:
             yield self.ledger
             if self._file:
-                storage.save(self._file, ledger=self.ledger, outbox=self.outbox)
+                storage.append(self._file, [*self.ledger.news, *self.outbox.news])
+            self._forget_news()
+
+    def _forget_news(self) -> None:
+        self.ledger.news.clear()
+        self.outbox.news.clear()

@@ -1,4 +1,4 @@
-"""Amounts of money in templates."""
+"""Amounts of money and addresses in templates."""
 
 from __future__ import annotations
 
@@ -9,6 +9,12 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
 register = template.Library()
+
+
+@register.filter
+def web_address(url: str) -> str:
+    """Return ``url`` if it may become a link: browsers run addresses of other kinds than http and https."""
+    return url if url.startswith(("https://", "http://")) else ""
 
 
 @register.filter

@@ -84,7 +84,7 @@ def running_payram(**options: Any) -> Iterator[PretendPayram]:
 @contextmanager
 def serving(**options: Any) -> Iterator[PretendPayram]:
     """Run a pretend PayRam and leave the setting to the caller."""
-    shop = "http://testserver"
+    shop = "https://testserver"
     options.setdefault("api_key", TEST_KEY)
     options.setdefault("webhook_url", shop + reverse("payram:webhook"))
     options.setdefault("success_url", shop + reverse("payram:return"))
@@ -97,11 +97,13 @@ def serving(**options: Any) -> Iterator[PretendPayram]:
 
 def _send(webhook: OutgoingWebhook) -> tuple[int, str]:
     headers = dict(webhook.headers)
+    url = urlsplit(webhook.url)
     response = Client(raise_request_exception=False, headers=headers).generic(
         webhook.method,
-        urlsplit(webhook.url).path,
+        url.path,
         data=webhook.body,
         content_type=headers.get("Content-Type", "application/json"),
+        secure=url.scheme == "https",
     )
     return response.status_code, response.content.decode(errors="replace")
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from django.db import transaction
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.decorators import classonlymethod, method_decorator
 from django.views import View
-from django.views.decorators.cache import never_cache
 
-from django_payram.checkout import Checkout
-from django_payram.exceptions import PayramAlreadyPaid, PayramError
-from django_payram.views.status import SESSION_KEY, guard_referrer
+from django_payram import conf
+from django_payram.checkout import UNAVAILABLE, Checkout
+from django_payram.exceptions import PayramAlreadyPaid
+from django_payram.privacy import private
+from django_payram.transactions import outside_transactions
+from django_payram.views.status import SESSION_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("django_payram")
 
 
-@method_decorator(never_cache, name="dispatch")
+@method_decorator(private, name="dispatch")
 class CheckoutView(Checkout, View):
     """POST makes the payment link of an order and leads to PayRam's page (303).
 
@@ -44,7 +45,7 @@ class CheckoutView(Checkout, View):
 
         A decorator of ``dispatch`` would be lost behind a mixin such as LoginRequiredMixin.
         """
-        return transaction.non_atomic_requests(super().as_view(**initkwargs))
+        return outside_transactions(super().as_view(**initkwargs))
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:  # noqa: ARG002
         """Make the link, or show a page with a way to try again when PayRam cannot be asked."""
@@ -52,9 +53,9 @@ class CheckoutView(Checkout, View):
             payment = self.open_payment()
         except PayramAlreadyPaid as exc:
             return self._leave(exc.payment, reverse("payram:status", args=[exc.payment.token]))
-        except PayramError as exc:
-            logger.warning("No payment link could be made. %s", exc)
-            return guard_referrer(render(request, self.unavailable_template, status=503))
+        except UNAVAILABLE as exc:
+            logger.warning("No payment link could be made. %s", conf.redact(str(exc)))
+            return render(request, self.unavailable_template, status=503)
         return self._leave(payment, payment.url)
 
     def _leave(self, payment: Payment, url: str) -> HttpResponse:

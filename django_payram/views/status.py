@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from django.contrib.auth.decorators import login_not_required
-from django.db import transaction
-from django.http import Http404, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http import Http404, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.views import View
-from django.views.decorators.cache import never_cache
 
 from django_payram.lifecycle import freshen
 from django_payram.models import Payment, database
 from django_payram.phases import standing
+from django_payram.privacy import private
+from django_payram.transactions import outside_transactions
 
 if TYPE_CHECKING:
-    from django.http import HttpRequest
+    from django.http import HttpRequest, HttpResponse
 
     from django_payram.phases import Standing
 
@@ -29,15 +29,10 @@ SESSION_KEY = "payram_payment"
 REFERENCE_NAMES = ("reference_id", "referenceId", "reference")
 INVOICE_NAMES = ("invoice_id", "invoiceId", "invoiceID")
 
-Response = TypeVar("Response", bound=HttpResponse)
+LEAST_SECRET = 20
+"""Characters of a reference that nobody guesses. A shorter one, of an old server, is no credential by itself."""
 
-public = method_decorator([never_cache, login_not_required, transaction.non_atomic_requests], name="dispatch")
-
-
-def guard_referrer(response: Response) -> Response:
-    """Keep the address, which is a credential, from other sites."""
-    response["Referrer-Policy"] = "same-origin"
-    return response
+public = method_decorator([private, login_not_required, outside_transactions], name="dispatch")
 
 
 @public
@@ -51,7 +46,7 @@ class StatusView(View):
         """Show what is known of the payment now."""
         payment = freshen(_payment(token))
         context = {"payment": payment, "standing": standing(payment), "order_url": _order_url(payment)}
-        return guard_referrer(render(request, self.template_name, context))
+        return render(request, self.template_name, context)
 
 
 @public
@@ -63,7 +58,7 @@ class StatusAPIView(View):
     def get(self, request: HttpRequest, token: uuid.UUID) -> HttpResponse:  # noqa: ARG002
         """Return what is known of the payment now."""
         payment = freshen(_payment(token))
-        return guard_referrer(JsonResponse(_as_json(payment, standing(payment))))
+        return JsonResponse(_as_json(payment, standing(payment)))
 
 
 @public
@@ -77,12 +72,12 @@ class ReturnView(View):
         """Lead to the payment's status page, or say what to do when the payment cannot be told."""
         payment = _by_reference(request) or _by_invoice(request) or _by_session(request)
         if payment is None:
-            return guard_referrer(render(request, self.template_name))
-        return guard_referrer(HttpResponseRedirect(reverse("payram:status", args=[payment.token])))
+            return render(request, self.template_name)
+        return HttpResponseRedirect(reverse("payram:status", args=[payment.token]))
 
 
 def _payment(token: uuid.UUID) -> Payment:
-    payment = Payment.objects.using(database()).filter(token=token).first()
+    payment = Payment.objects.using(database()).select_related("parent").filter(token=token).first()
     if payment is None:
         raise Http404
     # A top-up's money counts for what it tops up, and that is what the customer wants to know about.
@@ -119,7 +114,7 @@ def _first(request: HttpRequest, names: tuple[str, ...]) -> str:
 
 def _by_reference(request: HttpRequest) -> Payment | None:
     reference = _first(request, REFERENCE_NAMES)
-    if not reference or "\x00" in reference:
+    if len(reference) < LEAST_SECRET or "\x00" in reference:
         return None
     return Payment.objects.using(database()).filter(reference=reference).first()
 

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import RequestDataTooBig
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import InterfaceError, OperationalError
 from django.http import HttpResponse, JsonResponse, RawPostDataException, UnreadablePostError
 from django.utils.decorators import method_decorator
 from django.views import View
@@ -16,9 +16,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 
 from django_payram import conf, lifecycle, wire
-from django_payram.authentication import NotAuthenticated, authenticate
+from django_payram.authentication import NotAuthenticated, authenticate, proofs
 from django_payram.exceptions import PayramDataError, PayramError
 from django_payram.lifecycle import Heard
+from django_payram.transactions import outside_transactions
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -50,7 +51,7 @@ class WebhookError(Exception):
         self.message = message
 
 
-@method_decorator([never_cache, csrf_exempt, login_not_required, transaction.non_atomic_requests], name="dispatch")
+@method_decorator([never_cache, csrf_exempt, login_not_required, outside_transactions], name="dispatch")
 class WebhookView(View):
     """Takes PayRam's webhooks: POST with a signature or a key, and the GET with a JSON body of PayRam's FAQ."""
 
@@ -92,11 +93,13 @@ def _take(request: HttpRequest) -> tuple[int, str]:
         return 200, "The test webhook arrived."
     body = _body(request)
     project = _project(request, body)
+    # A sender may quote a key. The signature covered it; from here on nothing holds it.
+    body = conf.redact_bytes(body)
     event = _event(request, body, project)
     if isinstance(event, wire.OtherEvent):
-        logger.info("PayRam sent the event %s, which is not about a payment.", event.event_type)
+        logger.info("PayRam sent the event %r, which is not about a payment.", event.event_type)
         return 200, "The event is not about a payment."
-    return _hear(event, project, conf.redact(_text(request, body)))
+    return _hear(event, project, _text(request, body))
 
 
 def _body(request: HttpRequest) -> bytes:
@@ -120,7 +123,7 @@ def _body(request: HttpRequest) -> bytes:
 def _project(request: HttpRequest, body: bytes) -> Project:
     signable = bool(body) or request.method != "GET"
     try:
-        return authenticate(conf.projects(), request.headers, body, signable=signable)
+        return authenticate(conf.projects(), proofs(request), body, signable=signable)
     except NotAuthenticated as exc:
         logger.warning("A webhook was refused. %s", exc)
         raise WebhookError(401, str(exc)) from exc
@@ -129,17 +132,21 @@ def _project(request: HttpRequest, body: bytes) -> Project:
 def _event(request: HttpRequest, body: bytes, project: Project) -> wire.Report | wire.OtherEvent:
     try:
         if request.method == "GET" and not body:
-            return wire.read_query(request.GET.dict())
+            return wire.read_query(_query(request))
         return wire.read_webhook(body)
     except PayramDataError as exc:
         lifecycle.keep_unreadable(project=project, payload=_text(request, body), error=str(exc))
         raise WebhookError(400, str(exc)) from exc
 
 
+def _query(request: HttpRequest) -> dict[str, str]:
+    return {name: conf.redact(value, shortest=conf.SHORTEST_KEY) for name, value in request.GET.dict().items()}
+
+
 def _text(request: HttpRequest, body: bytes) -> str:
-    if not body:
-        return urlencode(request.GET.dict())
-    return body.decode("utf-8", "replace").replace("\x00", "")
+    """Return what arrived as text that can be kept, without keys."""
+    text = body.decode("utf-8", "replace") if body else urlencode(_query(request))
+    return conf.redact(text.replace("\x00", ""))
 
 
 def _hear(report: wire.Report, project: Project, payload: str) -> tuple[int, str]:

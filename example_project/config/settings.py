@@ -78,6 +78,13 @@ PAYRAM = {
     },
 }
 
+# Only for config/celery.py; without Celery, cron runs payram_resync and payram_prune.
+CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="redis://127.0.0.1:6379/0")
+CELERY_BEAT_SCHEDULE = {
+    "payram-resync": {"task": "django_payram.tasks.resync", "schedule": 60, "options": {"expires": 55}},
+    "payram-prune": {"task": "django_payram.tasks.prune", "schedule": 86400, "options": {"expires": 3600}},
+}
+
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "shop:orders"
 LOGOUT_REDIRECT_URL = "shop:products"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from django.contrib.auth.decorators import login_not_required
 from django.shortcuts import get_object_or_404
+from django.utils.decorators import method_decorator
 
 from django_payram.api import CheckoutAPIView
 from django_payram.views import CheckoutView
@@ -20,6 +22,8 @@ class OrderCheckout:
         return order.email
 
 
+# Guests may buy.
+@method_decorator(login_not_required, name="dispatch")
 class PayOrder(OrderCheckout, CheckoutView):
     pass
 

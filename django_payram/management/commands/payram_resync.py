@@ -12,15 +12,18 @@ from django.utils.timezone import now
 from tqdm import tqdm
 
 from django_payram import lifecycle, resync
-from django_payram.management.arguments import moment, positive, threads
+from django_payram.management.arguments import moment, positive, rate, threads
+from django_payram.management.stopping import pulled_by_signals
 from django_payram.models import Payment, database
 from django_payram.states import State
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from django.core.management.base import CommandParser
 
     from django_payram.models import PaymentQuerySet
-    from django_payram.resync import Asked, Summary
+    from django_payram.resync import Asked, Brake, Summary, Told
 
 
 class Command(BaseCommand):
@@ -42,6 +45,13 @@ class Command(BaseCommand):
         parser.add_argument(
             "--threads", type=threads, default=resync.DEFAULT_THREADS, help="calls at a time (default: %(default)s)"
         )
+        parser.add_argument("--rate", type=rate, help="ask about at most so many a second (default: no limit)")
+        parser.add_argument("--time-limit", type=positive, metavar="SECONDS", help="end after so many seconds")
+        parser.add_argument(
+            "--watch",
+            action="store_true",
+            help="go on as payments become due, until SIGTERM or Ctrl-C; waits for a PayRam or a database that is away",
+        )
         parser.add_argument("--dry-run", action="store_true", help="list the payments, ask and change nothing")
         parser.add_argument(
             "--announce-again",
@@ -52,6 +62,7 @@ class Command(BaseCommand):
 
     def handle(self, **options: Any) -> None:
         """Run, and leave with the exit code that tells how it went."""
+        _refuse_contradictions(options)
         payments = _chosen(options)
         report = _JsonReport(self) if options["json"] else _TextReport(self, _total(payments, options))
         summary = resync.Summary()
@@ -61,20 +72,12 @@ class Command(BaseCommand):
         elif options["announce_again"]:
             self._announce_again(payments, options, report, summary)
         else:
-            self._resync(payments, options, report, summary)
+            with pulled_by_signals(resync.Brake(options["time_limit"])) as brake:
+                for done in _asking(payments, options, summary, brake):
+                    report.done(done)
         report.close(summary)
-        if summary.exit_code:
+        if summary.exit_code and not options["watch"]:
             sys.exit(summary.exit_code)
-
-    def _resync(
-        self, payments: PaymentQuerySet | None, options: dict[str, Any], report: _Report, summary: Summary
-    ) -> None:
-        if payments is None:
-            for told in resync.announce_pending(summary=summary):
-                report.told(told)
-        run = resync.run(payments, threads=options["threads"], limit=options["limit"], summary=summary)
-        for asked in run:
-            report.asked(asked)
 
     def _announce_again(
         self, payments: PaymentQuerySet | None, options: dict[str, Any], report: _Report, summary: Summary
@@ -83,12 +86,32 @@ class Command(BaseCommand):
             raise CommandError("--announce-again needs --reference or --since.", returncode=2)
         for payment in payments[: options["limit"]]:
             recorded = lifecycle.announce_again(payment)
-            summary.announced += recorded.announced
-            summary.receivers_failed += not recorded.announced
-            report.told(resync.Asked(payment=payment, state_before=payment.state, announced=recorded.announced))
+            told = resync.Told(payment=payment, announced=recorded.announced)
+            summary.count_told(told)
+            report.told(told)
+
+
+def _asking(
+    payments: PaymentQuerySet | None, options: dict[str, Any], summary: Summary, brake: Brake
+) -> Iterator[Asked | Told]:
+    how: dict[str, Any] = {name: options[name] for name in ("threads", "rate")}
+    if options["watch"]:
+        yield from resync.watch(**how, summary=summary, brake=brake)
+        return
+    if payments is None:
+        yield from resync.announce_pending(summary=summary, brake=brake)
+    yield from resync.run(payments, **how, limit=options["limit"], summary=summary, brake=brake)
 
 
 # Arguments
+
+NOT_WHILE_WATCHING = ("reference", "state", "since", "all", "limit", "dry_run", "announce_again")
+
+
+def _refuse_contradictions(options: dict[str, Any]) -> None:
+    given = ["--" + name.replace("_", "-") for name in NOT_WHILE_WATCHING if options[name]]
+    if options["watch"] and given:
+        raise CommandError(f"--watch asks about whatever is due; it does not go with {', '.join(given)}.", returncode=2)
 
 
 def _state(text: str) -> State:
@@ -125,8 +148,11 @@ def _preview(payments: PaymentQuerySet | None, limit: int | None) -> PaymentQuer
     return chosen.filter(reference__isnull=False)[:limit]
 
 
-def _total(payments: PaymentQuerySet | None, options: dict[str, Any]) -> int:
-    return _preview(payments, options["limit"]).count() if sys.stderr.isatty() else 0
+def _total(payments: PaymentQuerySet | None, options: dict[str, Any]) -> int | None:
+    """Return how many payments the progress bar counts up to, when there is one and an end to it."""
+    if options["watch"] or not sys.stderr.isatty():
+        return None
+    return _preview(payments, options["limit"]).count()
 
 
 # Reports
@@ -141,10 +167,17 @@ class _Report:
     def would_ask(self, payment: Payment) -> None:
         raise NotImplementedError
 
+    def done(self, done: Asked | Told) -> None:
+        """Tell what became of one payment."""
+        if isinstance(done, resync.Told):
+            self.told(done)
+        else:
+            self.asked(done)
+
     def asked(self, asked: Asked) -> None:
         raise NotImplementedError
 
-    def told(self, told: Asked) -> None:
+    def told(self, told: Told) -> None:
         raise NotImplementedError
 
     def close(self, summary: Summary) -> None:
@@ -154,13 +187,14 @@ class _Report:
 class _TextReport(_Report):
     """Lines for a person: what changed and what failed; a progress bar on a terminal."""
 
-    def __init__(self, command: BaseCommand, total: int) -> None:
+    def __init__(self, command: BaseCommand, total: int | None) -> None:
         super().__init__(command)
         self.bar = tqdm(total=total, unit="payment", disable=not sys.stderr.isatty(), leave=False)
 
     def _line(self, text: str) -> None:
         self.bar.clear()
         self.out.write(text)
+        self.out.flush()
 
     def would_ask(self, payment: Payment) -> None:
         self._line(f"{payment}: {payment.state}, due {payment.next_check_at or 'never'}")
@@ -174,7 +208,7 @@ class _TextReport(_Report):
         if not asked.announced:
             self._line(f"{asked.payment}: a receiver failed and will be told again.")
 
-    def told(self, told: Asked) -> None:
+    def told(self, told: Told) -> None:
         outcome = "receivers told." if told.announced else "a receiver failed and will be told again."
         self._line(f"{told.payment}: {outcome}")
 
@@ -193,6 +227,8 @@ class _JsonReport(_Report):
 
     def _line(self, **facts: object) -> None:
         self.out.write(json.dumps(facts))
+        # A reader at the other end of a pipe sees what happens, not what happened an hour ago.
+        self.out.flush()
 
     def would_ask(self, payment: Payment) -> None:
         due = payment.next_check_at and payment.next_check_at.isoformat()
@@ -208,7 +244,7 @@ class _JsonReport(_Report):
             error=str(asked.error) if asked.error else None,
         )
 
-    def told(self, told: Asked) -> None:
+    def told(self, told: Told) -> None:
         self._line(reference=told.payment.reference, state=told.payment.state, announced=told.announced)
 
     def close(self, summary: Summary) -> None:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from django_payram.conf import DEFAULT_PROJECT, LOCAL_HOSTS, SETTING, is_local
+from django_payram.options import Secret, sealed
 from django_payram.sandbox import KINDS, VINTAGES, Sandbox
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ class Command(BaseCommand):
         """One option for everything that can be set at PayRam."""
         parser.add_argument("--host", default="127.0.0.1", help="Address to listen on.")
         parser.add_argument("--port", type=int, default=8001, help="Port; 0 takes a free one.")
-        parser.add_argument("--key", default="", help="API key; default: that of PAYRAM's default.")
+        parser.add_argument("--key", type=_key, default="", help="API key; default: that of PAYRAM's default.")
         parser.add_argument("--webhook-url", default=f"{SHOP}/webhook/", help="Where to tell news.")
         parser.add_argument("--success-url", default=f"{SHOP}/return/", help="After paying.")
         parser.add_argument("--cancel-url", default=f"{SHOP}/return/", help="After expiry.")
@@ -49,6 +51,8 @@ class Command(BaseCommand):
         """Serve until told to stop."""
         sandbox = build(options)
         host, port = options["host"], options["port"]
+        for risk in risks(options):
+            self.stderr.write(self.style.WARNING(risk))
         with stop_signal() as stop:
             try:
                 server = sandbox.serve(host=host, port=port, deliver=True)
@@ -65,7 +69,7 @@ def build(options: dict[str, Any]) -> Sandbox:
     """The sandbox that the options describe; raises CommandError."""
     try:
         return Sandbox(
-            api_key=options["key"].strip() or key_of_settings(),
+            api_key=options["key"] or key_of_settings(),
             webhook_url=options["webhook_url"],
             success_url=options["success_url"],
             cancel_url=options["cancel_url"],
@@ -78,16 +82,37 @@ def build(options: dict[str, Any]) -> Sandbox:
         raise CommandError(str(exc)) from exc
 
 
+def risks(options: dict[str, Any]) -> Iterator[str]:
+    """What is dangerous beyond one's own machine."""
+    if options["host"] not in LOCAL_HOSTS:
+        yield f"Whoever can reach {options['host']} can pay with pretend money here."
+    base_url = _default_project().get("BASE_URL")
+    if not options["key"] and not settings.DEBUG and isinstance(base_url, str) and not is_local(base_url):
+        yield (
+            f'The key of PAYRAM["default"] is that of {base_url}: webhooks from here look as if they came from there. '
+            "Give another one with --key."
+        )
+
+
+def _key(text: str) -> Secret:
+    return Secret(text.strip())
+
+
 def key_of_settings() -> str:
     """The first API key of ``PAYRAM["default"]``; raises CommandError when there is none."""
-    projects = getattr(settings, "PAYRAM", None)
-    project = projects.get("default") if isinstance(projects, dict) else None
-    given = project.get("API_KEY") if isinstance(project, dict) else None
-    keys = [given] if isinstance(given, str) else given or []
+    given = _default_project().get("API_KEY")
+    keys = given if isinstance(given, list) else [given]
     key = next((one for one in keys if isinstance(one, str) and one.strip()), None)
     if key is None:
         raise CommandError('There is no API_KEY in PAYRAM["default"]; set it, or give --key.')
     return key
+
+
+def _default_project() -> dict[str, object]:
+    """What the setting says of the default project, usable or not."""
+    projects = sealed(getattr(settings, SETTING, None))
+    project = projects.get(DEFAULT_PROJECT) if isinstance(projects, dict) else None
+    return project if isinstance(project, dict) else {}
 
 
 @contextmanager

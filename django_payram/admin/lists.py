@@ -1,0 +1,57 @@
+"""Lists that stay quick whatever the number of rows: nothing is counted or looked through to its end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.contrib import admin
+from django.core.paginator import Paginator
+from django.utils.functional import cached_property
+from django.utils.translation import gettext_lazy as _
+
+from django_payram.models import Payment
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from django.db.models import QuerySet
+    from django.http import HttpRequest
+
+LISTED = 5_000
+"""Rows that can be leafed through. Older ones are found by searching and filtering."""
+
+
+class BoundedPaginator(Paginator):  # type: ignore[type-arg] # not generic at run time
+    """Pages of the first rows of a list; the rest of a long one is neither counted nor shown."""
+
+    @cached_property
+    def count(self) -> int:
+        """The number of rows, as far as they can be leafed through."""
+        return min(self._seen, LISTED)
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether there are more rows."""
+        return self._seen > LISTED
+
+    @cached_property
+    def _seen(self) -> int:
+        # Without the order, so that the database may take whichever rows are nearest.
+        rows: QuerySet[Any] = self.object_list  # type: ignore[assignment] # a list of the admin is one of rows
+        return rows.order_by()[: LISTED + 1].count()
+
+
+class ProjectFilter(admin.SimpleListFilter):
+    """The projects that there are payments of. Django's own filter would read every row to find them."""
+
+    title = _("project")
+    parameter_name = "project__exact"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002 - Django's
+        """Return the names; the filter is shown when there are two."""
+        names = Payment.objects.projects()
+        return [(name, name) for name in names] if len(names) > 1 else []
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002 - Django's
+        """Return the chosen project's rows."""
+        return queryset if self.value() is None else queryset.filter(project=self.value())

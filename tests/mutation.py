@@ -1,0 +1,59 @@
+"""A mutant of a module must be noticed by that module's own tests. Loaded by mutmut alone, as pyproject.toml says.
+
+``python -m tests.mutation`` prints what came of the last ``mutmut run``, module by module.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+NOTICED = {1, 3}  # exit codes of pytest: a test failed, or could not even be run
+TIMED_OUT = {36, 24, -24, 152, 255}  # exit codes of mutmut
+
+# Modules that are tested under other names as well, the likeliest first: the gate is seen through what it does.
+TESTED_BY = {
+    "lifecycle_announcing": ["lifecycle_gate", "lifecycle"],
+    "lifecycle_entry": ["lifecycle_gate", "lifecycle"],
+    "lifecycle_hearing": ["lifecycle_hearing", "lifecycle_adopting"],
+    "lifecycle_ratchet": ["lifecycle_ratchet", "lifecycle_noting"],
+    "lifecycle_sheet": ["lifecycle_gate", "lifecycle"],
+    "lifecycle_siblings": ["lifecycle_gate", "lifecycle"],
+    "lifecycle_wish": ["lifecycle_opening"],
+    "options": ["conf"],
+    **{f"resync_{part}": ["resync"] for part in ("claiming", "limits", "lines", "running", "summary", "watching")},
+}
+
+
+def own_tests(mutant, nodes):
+    """Yield the tests of a mutant's module, test_wire… for ``django_payram.wire.x__get__mutmut_1``."""
+    module = "_".join(mutant.split(".")[1:-1])
+    for name in TESTED_BY.get(module, [module]):
+        yield from (node for node in nodes if node.startswith(f"tests/test_{name}"))
+
+
+def pytest_configure(config):
+    mutant = os.environ.get("MUTANT_UNDER_TEST", "")
+    if mutant.startswith("django_payram."):  # else mutmut is looking for the tests that reach each function
+        config.args = list(dict.fromkeys(own_tests(mutant, sorted(config.args))))
+
+
+def results(folder=Path("mutants/django_payram")):
+    """Yield each module with its number of mutants and those that no test noticed."""
+    for path in sorted(folder.rglob("*.py.meta")):
+        codes = json.loads(path.read_text())["exit_code_by_key"]
+        if codes:
+            missed = [name for name, code in codes.items() if code not in NOTICED | TIMED_OUT]
+            yield str(path.relative_to(folder)).removesuffix(".py.meta").replace("/", "."), len(codes), missed
+
+
+def main():
+    for module, mutants, missed in results():
+        print(f"{module:24} {mutants:5} {mutants - len(missed):5} {100 - 100 * len(missed) / mutants:6.1f} %")
+        for name in missed:
+            print(f"    {name}")
+
+
+if __name__ == "__main__":
+    main()
