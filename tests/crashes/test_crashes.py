@@ -1,0 +1,149 @@
+"""Processes killed at every stage of open, record, announce and resync."""
+
+from __future__ import annotations
+
+import pytest
+import requests
+
+from tests.crashes import points
+from tests.crashes.acts import (
+    assert_paid_once,
+    assert_told_with_the_state,
+    case_of,
+    click,
+    resync,
+    resync_dies,
+)
+
+BARRED_MINUTES = 2
+
+
+@pytest.mark.parametrize("moment", points.OPEN)
+def test_a_shop_killed_while_it_makes_a_link_is_paid_once_all_the_same(on, dying, moment):
+    """F20."""
+    order = on.books.new_order()
+    with dying(moment), pytest.raises(requests.ConnectionError):
+        on.shop.checkout(order)
+    on.books.age(order, minutes=BARRED_MINUTES + 1)
+    on.payram.pay(click(on, order))
+    resync(on)
+    assert_paid_once(on, order)
+    assert len(case_of(on, order).truth) <= 2
+
+
+@pytest.mark.parametrize("moment", points.RECORD)
+def test_a_shop_killed_while_it_records_a_webhook_is_healed_by_resync(on, dying, moment):
+    """F1, F8, F47."""
+    order = on.books.new_order()
+    reference = click(on, order)
+    on.payram.pay(reference)
+    with dying(moment):
+        assert on.payram.redeliver(reference)["status"] is None
+    assert_told_with_the_state(on, order)
+    resync(on)
+    assert_paid_once(on, order)
+    assert on.payram.redeliver(reference)["status"] == 200
+    assert_paid_once(on, order)
+
+
+@pytest.mark.parametrize("moment", points.RECORD)
+def test_a_shop_killed_while_it_records_a_webhook_is_healed_by_its_redelivery(on, dying, moment):
+    """F6."""
+    order = on.books.new_order()
+    reference = click(on, order)
+    on.payram.pay(reference)
+    with dying(moment):
+        assert on.payram.redeliver(reference)["status"] is None
+    assert on.payram.redeliver(reference)["status"] == 200
+    assert_paid_once(on, order)
+
+
+def test_a_shop_killed_after_the_commit_has_done_all_but_the_work_after_the_commit(on, dying):
+    order = on.books.new_order()
+    reference = click(on, order)
+    on.payram.pay(reference)
+    with dying("on_commit"):
+        assert on.payram.redeliver(reference)["status"] is None
+    assert_paid_once(on, order)
+    resync(on)
+    assert_paid_once(on, order)
+
+
+@pytest.mark.parametrize("moment", points.RESYNC)
+def test_a_resync_that_is_killed_is_taken_up_by_the_next(on, dying, moment):
+    """F1."""
+    orders = on.books.new_orders(["10.00"] * 5)
+    for order in orders:
+        on.payram.pay(click(on, order))
+    with dying(moment):
+        resync_dies(on)
+    for order in orders:
+        assert_told_with_the_state(on, order)
+    resync(on)
+    for order in orders:
+        assert_paid_once(on, order)
+
+
+@pytest.mark.parametrize("moment", points.PAGE)
+def test_a_status_page_that_is_killed_keeps_nobody_from_asking(on, dying, moment):
+    order = on.books.new_order()
+    reference = click(on, order)
+    on.payram.pay(reference)
+    page = f"{on.shop.url}/payram/payments/{on.books.payments(order)[0]['token']}/"
+    with dying(moment), pytest.raises(requests.ConnectionError):
+        requests.get(page, timeout=30)
+    resync(on)
+    assert_paid_once(on, order)
+
+
+@pytest.mark.parametrize("moment", points.TOP_UP)
+def test_a_shop_killed_while_it_takes_in_a_top_up_counts_it_once_when_payram_tells_again(on, dying, moment):
+    order = on.books.new_order("50.00")
+    reference = click(on, order)
+    on.payram.pay(reference, "20.00")
+    resync(on)
+    child = on.payram.top_up(reference)["reference"]
+    with dying(moment):
+        assert on.payram.redeliver(child)["status"] is None
+    assert on.payram.redeliver(child)["status"] == 200
+    assert_paid_once(on, order)
+
+
+def test_a_top_up_that_was_saved_before_the_crash_is_healed_by_resync_alone(on, dying):
+    order = on.books.new_order("50.00")
+    reference = click(on, order)
+    on.payram.pay(reference, "20.00")
+    child = on.payram.top_up(reference)["reference"]
+    with dying("the top-up is saved and not recorded"):
+        assert on.payram.redeliver(child)["status"] is None
+    resync(on)
+    assert_paid_once(on, order)
+
+
+@pytest.mark.parametrize("moment", ["the request has left and no answer came", "the answer is there and not recorded"])
+def test_an_orphan_is_taken_in_when_payram_mentions_it(on, dying, moment):
+    """F20."""
+    order = on.books.new_order()
+    with dying(moment), pytest.raises(requests.ConnectionError):
+        on.shop.checkout(order)
+    [orphan] = case_of(on, order).truth
+    on.payram.pay(orphan["reference"])
+    assert on.payram.redeliver(orphan["reference"])["status"] == 200
+    assert_paid_once(on, order)
+
+
+def test_a_top_up_heard_of_during_a_call_that_was_killed_is_taken_in_by_resync(on, dying):
+    """F3."""
+    order = on.books.new_order("50.00")
+    reference = click(on, order)
+    on.payram.pay(reference, "20.00")
+    on.payram.expire(reference)
+    resync(on)
+    with dying("the request has left and no answer came"), pytest.raises(requests.ConnectionError):
+        on.shop.checkout(order)
+    child = on.payram.top_up(reference)["reference"]
+    assert on.payram.redeliver(child)["status"] == 200
+    on.books.age(order, minutes=BARRED_MINUTES + 1)
+    on.books.change("UPDATE django_payram_paymentevent SET created_at = created_at - interval '3 min'")
+    resync(on)
+    assert_paid_once(on, order)
