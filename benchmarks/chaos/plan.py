@@ -1,0 +1,52 @@
+"""What each customer will do, drawn from a seed."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from decimal import Decimal
+
+# History, and how many of a hundred customers.
+HISTORIES = {
+    "pays in full": 34,
+    "pays when the link is dead": 6,
+    "pays twice on one link": 4,
+    "pays two links of one order": 4,
+    "pays too little": 6,
+    "pays too little, and the link dies": 4,
+    "pays the rest on the same link": 6,
+    "pays the rest under a new reference": 5,
+    "pays too much": 5,
+    "lets the link die": 8,
+    "never comes back": 4,
+    "clicks twice at once": 6,
+    "waits for confirmations": 5,
+    "has two orders": 3,
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One customer's order: total in US dollars, and what becomes of it."""
+
+    number: int
+    history: str
+    total: Decimal
+    person: str = ""
+
+    @property
+    def part(self) -> Decimal:
+        """What a customer pays who pays too little."""
+        return (self.total * Decimal("0.4")).quantize(Decimal("0.01"))
+
+
+def draw(payments: int, *, seed: int) -> list[Plan]:
+    """Draw ``payments`` plans; the same seed draws the same. The two orders of one person stand side by side."""
+    chance = random.Random(seed)
+    plans: list[Plan] = []
+    while len(plans) < payments:
+        [history] = chance.choices(list(HISTORIES), weights=list(HISTORIES.values()))
+        person = f"person-{len(plans)}" if history == "has two orders" else ""
+        for _order in range(2 if person else 1):
+            plans.append(Plan(len(plans), history, Decimal(chance.randint(500, 50_000)) / 100, person))
+    return plans[:payments]

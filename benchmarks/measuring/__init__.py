@@ -1,0 +1,1 @@
+"""How measurements are made, compared with their floors, kept and shown."""
