@@ -14,6 +14,40 @@ RELIABILITY = (ROOT / "docs" / "reliability.rst").read_text()
 ROWS = re.findall(r"\* - ([FD]\d+)\n +- .+\n +- ``(\w+)\.(\w+)``", RELIABILITY)
 
 
+SECURITY = (ROOT / "docs" / "security.rst").read_text()
+THREATS = re.findall(
+    r"^   \* - (.+(?:\n {5}\S.*)*)\n     - .+(?:\n {7}\S.*)*\n     - (``.+(?:\n {7}\S.*)*)", SECURITY, re.MULTILINE
+)
+NAMED = sorted({tuple(name.split(".")) for _threat, named in THREATS for name in re.findall(r"``(\w+\.\w+)``", named)})
+
+# What a page on the security of payments must not leave out.
+KNOWN = (
+    "Static key in the same request as its signature",
+    "Key that can pay out",
+    "Replay",
+    "Forged FILLED",
+    "Leaked logs",
+    "SSRF",
+    "Open redirect",
+    "Enumeration",
+    "Header injection",
+    "CSV injection",
+    "Stored XSS in tickers, addresses, hashes",
+    "A storm of",
+    "Clickjacking",
+    "CSRF",
+    "Debug pages",
+    "JSON bombs",
+    "dripping",
+    "cache that answers for another buyer",
+    "planted session",
+    "Forged lines in a log",
+    "ReDoS",
+    "may do too much",
+    "Dependencies",
+)
+
+
 def functions(module):
     found = list((ROOT / "tests").rglob(f"{module}.py"))
     assert found, module
@@ -30,15 +64,28 @@ def test_no_number_is_left_out():
     assert [row[0] for row in ROWS] == [f"F{number}" for number in range(1, 58)] + [f"D{n}" for n in range(1, 10)]
 
 
+@pytest.mark.parametrize(("module", "name"), NAMED)
+def test_each_defence_is_shown_by_a_test_that_exists(module, name):
+    assert name.startswith("test_")
+    assert name in functions(module)
+
+
+def test_every_threat_has_its_defence_and_its_test():
+    assert len(THREATS) == len(re.findall(r"^   \* - (?!threat$)", SECURITY, re.MULTILINE)) > 50
+    assert len(re.findall(r"``test_\w+\.", SECURITY)) == sum(len(re.findall("``test_", named)) for _t, named in THREATS)
+    threats = "\n".join(threat for threat, _named in THREATS)
+    assert [known for known in KNOWN if known not in threats] == []
+
+
 def test_the_page_on_payram_names_modules_that_exist():
     text = (ROOT / "docs" / "payram.rst").read_text()
     for module in set(re.findall(r"``(test_\w+)``", text)):
         assert (ROOT / "tests" / f"{module}.py").exists(), module
 
 
-@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.rst")), ids=lambda page: page.name)
-def test_pages_are_clean(page):
-    if page.name != "index.rst":  # its directives are Sphinx's
+@pytest.mark.parametrize("path", sorted((ROOT / "docs").glob("*.rst")), ids=lambda path: path.name)
+def test_pages_are_clean(path):
+    if path.name != "index.rst":  # its directives are Sphinx's
         docutils.core.publish_doctree(
-            page.read_text(), source_path=str(page), settings_overrides={"report_level": 2, "halt_level": 2}
+            path.read_text(), source_path=str(path), settings_overrides={"report_level": 2, "halt_level": 2}
         )
