@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from benchmarks.stage.ground import Ground
 
 CONNECTIONS = 8
-FLOOR_PATH, PRODUCT_PATH, EMPTY_PATH = "/floor/webhook/", "/payram/webhook/", "/ready/"
+FLOOR_PATH, PRODUCT_PATH = "/floor/webhook/", "/payram/webhook/"
+EMPTY_PATH, ASKING_PATH = "/ready/", "/asking/"
 HEADERS = {"API-Key": KEY, "Content-Type": "application/json"}
 MOST_STATEMENTS, REPETITION_STATEMENTS = 9, 1
 
@@ -87,8 +88,10 @@ class Contest:
             "floor again": lambda: self.repetition(FLOOR_PATH),
             "product again": lambda: self.repetition(PRODUCT_PATH),
             "empty": lambda: self.repetition(EMPTY_PATH),
+            "asking": lambda: self.repetition(ASKING_PATH),
         }
-        self._last[EMPTY_PATH] = deliveries(EMPTY_PATH, range(1, self.size + 1))
+        for path in (EMPTY_PATH, ASKING_PATH):
+            self._last[path] = deliveries(path, range(1, self.size + 1))
         return interleaved(contestants, rounds=rounds, title="webhook")
 
 
@@ -190,6 +193,13 @@ def measure(options: argparse.Namespace, ground: Ground) -> Results:
                 goal=at_least(0.6),
                 statements=sql["product again"],
                 most_statements=REPETITION_STATEMENTS,
+                **facts,
+            ),
+            compared(
+                name="a repetition",
+                product=measured["product again"],
+                floor=measured["asking"],
+                floor_name="a view with one bare SELECT",
                 **facts,
             ),
             compared(

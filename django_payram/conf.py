@@ -69,15 +69,23 @@ class Problem(NamedTuple):
 
 def project(name: str = DEFAULT_PROJECT) -> Project:
     """Return the named project. Raises ImproperlyConfigured, naming the option, when it cannot be used."""
-    found = _find(name)
+    return _usable(_find(name, _declared()))
+
+
+def projects() -> list[Project]:
+    """Return every declared project. Raises ImproperlyConfigured for the first that cannot be used."""
+    declared = _declared()
+    return [_usable(_find(name, declared)) for name in declared]
+
+
+def _usable(found: Project | str) -> Project:
     if isinstance(found, str):
         raise ImproperlyConfigured(found)
     return found
 
 
-def _find(name: str) -> Project | str:
+def _find(name: str, declared: Mapping[str, Mapping[str, object]]) -> Project | str:
     """Return the project, or what is wrong with it. Raises nothing, so that no error report shows the options."""
-    declared = _declared()
     if name not in declared:
         known = ", ".join(sorted(map(str, declared)))
         return f"{SETTING} has no project {name!r}. It has: {known}."
@@ -105,11 +113,6 @@ def _checked(name: str, options: Mapping[str, object]) -> Project | str:
     for problem in _project_problems(name, options):
         return f"{problem.message} {problem.hint}"
     return _project(name, options)
-
-
-def projects() -> list[Project]:
-    """Return every declared project. Raises ImproperlyConfigured for the first that cannot be used."""
-    return [project(name) for name in _declared()]
 
 
 def problems() -> Iterator[Problem]:

@@ -13,5 +13,6 @@ urlpatterns = [
     path("plain/", plain.urls),
     path("payram/", include("django_payram.urls")),
     path("floor/webhook/", views.webhook),
+    path("asking/", views.asking),
     path("ready/", views.empty, name="ready"),
 ]

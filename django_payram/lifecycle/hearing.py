@@ -68,9 +68,26 @@ def _known(report: Report, project: Project) -> Payment | None:
     return found[0] if found else None
 
 
+KNOWN = (
+    "token",
+    "project",
+    "reference",
+    "order_type",
+    "order_id",
+    "customer_id",
+    "state",
+    "filled_usd",
+    "confirmations",
+    "parent",
+    "pending",
+    "closed_at",
+    "checked_at",
+)
+"""What tells whether a webhook is news, and whom to ask. A webhook is repeated far more often than it is news."""
+
 _by_reference = Question(
     Payment,
-    lambda project, reference: Payment.objects.filter(project=project, reference=reference),
+    lambda project, reference: Payment.objects.filter(project=project, reference=reference).only(*KNOWN),
     "project",
     "reference",
 )

@@ -10,9 +10,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import RequestDataTooBig
 from django.db import InterfaceError, OperationalError
 from django.http import HttpResponse, JsonResponse, RawPostDataException, UnreadablePostError
-from django.utils.decorators import method_decorator
 from django.views import View
-from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 
 from django_payram import conf, lifecycle, wire
@@ -22,7 +20,10 @@ from django_payram.lifecycle import Heard
 from django_payram.transactions import outside_transactions
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from django.http import HttpRequest
+    from django.http.response import HttpResponseBase
 
     from django_payram.conf import Project
 
@@ -33,6 +34,9 @@ LONGEST_LENGTH = 18
 """Digits of a Content-Length; Python refuses to read numbers of thousands of digits."""
 
 RETRY_AFTER_SECONDS = 10
+
+NEVER_STORED = {"Cache-Control": "max-age=0, no-cache, no-store, must-revalidate, private"}
+"""What Django's never_cache says; that decorator parses it anew for every answer."""
 
 ANSWERS = {
     Heard.RECORDED: (200, "Webhook received successfully."),
@@ -51,11 +55,16 @@ class WebhookError(Exception):
         self.message = message
 
 
-@method_decorator([never_cache, csrf_exempt, login_not_required, outside_transactions], name="dispatch")
 class WebhookView(View):
     """Takes PayRam's webhooks: POST with a signature or a key, and the GET with a JSON body of PayRam's FAQ."""
 
     http_method_names = ["get", "post", "head", "options"]
+
+    @classmethod
+    def as_view(cls, **initkwargs: Any) -> Callable[..., HttpResponseBase]:
+        """Return the view, open to PayRam, which has no session, and out of every surrounding transaction."""
+        # Decorating dispatch would build these decorators anew for every webhook.
+        return outside_transactions(csrf_exempt(login_not_required(super().as_view(**initkwargs))))
 
     def post(self, request: HttpRequest) -> HttpResponse:
         """Take a webhook."""
@@ -80,12 +89,14 @@ class WebhookView(View):
 
     def head(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
         """Answer a monitor."""
-        return HttpResponse()
+        return HttpResponse(headers=NEVER_STORED)
 
 
 def _answer(status: int, message: str) -> HttpResponse:
-    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else {}
-    return JsonResponse({"message": message}, status=status, headers=headers)
+    answer = JsonResponse({"message": message}, status=status, headers=NEVER_STORED)
+    if status == 503:
+        answer["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return answer
 
 
 def _take(request: HttpRequest) -> tuple[int, str]:
