@@ -299,6 +299,12 @@ def test_the_timeline_escapes_what_strangers_sent(admin_client, payment):
     assert "<b>" not in shown
 
 
+def test_the_link_to_an_order_whose_key_looks_like_an_escape_leads_to_that_order(admin_client, order):
+    # The admin reads _10 in an address as the character with that number.
+    PaymentFactory(order_type=content_type(order), order_id="SO_10/7")
+    assert 'href="/admin/shop/order/SO_5F10_2F7/change/"' in text(admin_client.get(LIST))
+
+
 def test_the_timeline_is_in_order_and_shows_the_newest(admin_client, payment):
     for number in range(205):
         PaymentEvent.objects.create(

@@ -6,6 +6,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
+from django.contrib.admin.utils import quote
 from django.db.models import Q
 from django.urls import NoReverseMatch, path, reverse
 from django.utils.html import format_html
@@ -180,7 +181,7 @@ def _uuid(text: str) -> uuid.UUID | None:
 
 def _link(view: str, key: object, text: str) -> str:
     try:
-        return format_html('<a href="{}">{}</a>', reverse(view, args=[key]), text)
+        return format_html('<a href="{}">{}</a>', reverse(view, args=[quote(key)]), text)
     except NoReverseMatch:
         return text
 
