@@ -6,6 +6,7 @@ long as PostgreSQL's answer, and every webhook asks for such rows and writes suc
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from django.db import DatabaseError, connections
@@ -36,7 +37,7 @@ class Question(Generic[Row]):
     """A query that is asked again and again with other values.
 
     ``ask(*values)`` returns its queryset, and ``examples`` are values of the right types, in the order in which they
-    stand in the SQL. Values go to the database as they are, so only text and numbers will do.
+    stand in the SQL. Values go to the database as they are, but for times: text, numbers and aware times will do.
     """
 
     def __init__(self, model: type[Row], ask: Callable[..., QuerySet[Row]], *examples: object) -> None:
@@ -48,19 +49,25 @@ class Question(Generic[Row]):
         connection = connections[using]
         asking = self._made.get(using) or self._make(connection)
         with connection.cursor() as cursor:
-            cursor.execute(asking.sql, values)
+            cursor.execute(asking.sql, _adapted(values, connection))
             rows = cursor.fetchall()
         return [self._model.from_db(using, asking.names, _converted(row, asking, connection)) for row in rows]
 
     def _make(self, connection: BaseDatabaseWrapper) -> Asking:
         compiler = self._ask(*self._examples).query.get_compiler(connection=connection)
         sql, examples = compiler.as_sql()
-        if tuple(examples) != self._examples:
+        if list(examples) != _adapted(self._examples, connection):
             raise ValueError(f"The SQL takes {examples}, not {self._examples}: {sql}")
         columns: list[Any] = [expression for expression, _sql, _alias in compiler.select]
         names = [column.target.attname for column in columns]
         made = self._made[connection.alias] = Asking(sql, names, _converters(columns, connection))
         return made
+
+
+def _adapted(values: Sequence[Any], connection: BaseDatabaseWrapper) -> list[Any]:
+    """Return values as the database takes them; SQLite and MariaDB know no time zones."""
+    adapt = connection.ops.adapt_datetimefield_value
+    return [adapt(value) if isinstance(value, datetime) else value for value in values]
 
 
 def _converters(columns: Sequence[Any], connection: BaseDatabaseWrapper) -> list[tuple[int, Any, list[Converter]]]:

@@ -82,6 +82,13 @@ def test_a_question_may_lock_and_order():
         assert locked("default", using=database()) == [second, first]
 
 
+def test_a_question_takes_moments_as_every_database_keeps_them():
+    payment = PaymentFactory()
+    since = Question(Payment, lambda moment: Payment.objects.filter(created_at__gte=moment), timezone.now())
+    assert since(payment.created_at, using=database()) == [payment]
+    assert since(payment.created_at + timedelta(microseconds=1), using=database()) == []
+
+
 def test_examples_in_another_order_than_in_the_sql_are_refused():
     turned = Question(Payment, lambda b, a: Payment.objects.filter(project=a, reference=b), "r", "p")
     with pytest.raises(ValueError, match="The SQL takes"):

@@ -179,7 +179,7 @@ def _uuid(text: str) -> uuid.UUID | None:
         return None
 
 
-def _link(view: str, key: object, text: str) -> str:
+def _link(view: str, key: str | int, text: str) -> str:
     try:
         return format_html('<a href="{}">{}</a>', reverse(view, args=[quote(key)]), text)
     except NoReverseMatch:

@@ -183,9 +183,17 @@ def keep_unreadable(*, project: Project, payload: str, error: str) -> None:
 
 def came_early(payment: Payment) -> bool:
     """Return whether webhooks were kept that may be about ``payment``, whose reference has just become known."""
-    of_customers = Q(outcome=Outcome.UNMATCHED, created_at__gte=payment.created_at)
-    kept = PaymentEvent.objects.using(database()).filter(payment=None, project=payment.project)
-    return kept.filter(of_customers | Q(reference=payment.reference)).exists()
+    values = (payment.project, payment.created_at, Outcome.UNMATCHED.value, payment.reference or "")
+    return bool(_kept_since(*values, using=database()))
+
+
+def _that_may_mean(project: str, since: datetime, outcome: str, reference: str) -> QuerySet[PaymentEvent]:
+    of_customers = Q(created_at__gte=since, outcome=outcome)
+    kept = PaymentEvent.objects.filter(payment=None, project=project)
+    return kept.filter(of_customers | Q(reference=reference)).only("pk")[:1]
+
+
+_kept_since = Question(PaymentEvent, _that_may_mean, "project", timezone.now(), "outcome", "reference")
 
 
 def hear_kept(project: str, *, customer_id: str, since: datetime) -> None:

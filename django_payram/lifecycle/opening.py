@@ -7,7 +7,7 @@ import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connections, transaction
 from django.utils import timezone
 
 from django_payram import conf
@@ -93,7 +93,7 @@ def _claim(wish: Wish) -> tuple[Payment, bool]:
             live = _wait(live, until)
         if live is not None and live.is_open and live.url and wish.is_met_by(live):
             return live, False
-        payment = _insert(wish, instead_of=live)
+        payment = _insert(wish, attempts, instead_of=live)
         if payment is not None:
             return payment, True
 
@@ -123,25 +123,33 @@ def _wait(payment: Payment, until: float) -> Payment:
     raise PayramUnavailable("The payment link that was being made for this order did not come. Try again.")
 
 
-def _insert(wish: Wish, *, instead_of: Payment | None) -> Payment | None:
-    """Save a new payment in the order's live slot; None when another call was faster."""
+def _insert(wish: Wish, attempts: list[Payment], *, instead_of: Payment | None) -> Payment | None:
+    """Save a new payment in the order's live slot, after these attempts; None when another call was faster."""
     if not wish.project.enabled:
         raise PayramDisabled(f"PayRam project {wish.project.name!r} takes no new payments at the moment.")
     payment = wish.row()
     try:
-        with transaction.atomic(using=database()):
-            attempts = _lock(wish)
-            _refuse_if_paid(attempts)
-            _refuse_too_many(attempts)
-            if instead_of is not None:
-                rows = Payment.objects.using(database()).filter(pk=instead_of.pk)
-                rows.filter(live_slot=payment.live_slot).update(live_slot=None)
+        if attempts or connections[database()].in_atomic_block:
+            with transaction.atomic(using=database()):
+                _clear_the_way(wish, instead_of)
+                payment.save(using=database(), force_insert=True)
+        else:
+            # An order without payments has nothing to lock: one INSERT, and the live slot alone decides.
             payment.save(using=database(), force_insert=True)
     except IntegrityError:
         if payment.live_slot is None:
             raise
         return None
     return payment
+
+
+def _clear_the_way(wish: Wish, instead_of: Payment | None) -> None:
+    attempts = _lock(wish)
+    _refuse_if_paid(attempts)
+    _refuse_too_many(attempts)
+    if instead_of is not None:
+        rows = Payment.objects.using(database()).filter(pk=instead_of.pk)
+        rows.filter(live_slot=instead_of.live_slot).update(live_slot=None)
 
 
 def _lock(wish: Wish) -> list[Payment]:
