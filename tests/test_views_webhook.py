@@ -9,9 +9,11 @@ from datetime import timedelta
 
 import pytest
 from django.db import OperationalError, connections
+from django.http import HttpResponse
 from django.test import Client
 from django.urls import resolve, reverse
 from django.utils import timezone
+from django.utils.cache import add_never_cache_headers
 
 from django_payram import lifecycle
 from django_payram.authentication import signature
@@ -327,7 +329,15 @@ def test_a_busy_database_is_answered_503(payment, monkeypatch, caplog):
 
 def test_answers_are_never_cached(payment):
     """F16."""
-    assert "no-store" in knock(body_of(payment, "OPEN"))["Cache-Control"]
+    by_django = HttpResponse()
+    add_never_cache_headers(by_django)
+    answers = [
+        knock(body_of(payment, "OPEN")),
+        *(getattr(Client(), name)("/payram/webhook/") for name in ("get", "head", "put")),
+    ]
+    assert [answer.status_code for answer in answers] == [200, 401, 200, 405]
+    for answer in answers:
+        assert sorted(answer["Cache-Control"].split(", ")) == sorted(by_django["Cache-Control"].split(", "))
 
 
 def test_the_login_middleware_lets_payram_in(payment, settings):
