@@ -7,7 +7,7 @@ import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from django.db import IntegrityError, connections, transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from django_payram import conf
@@ -129,7 +129,7 @@ def _insert(wish: Wish, attempts: list[Payment], *, instead_of: Payment | None) 
         raise PayramDisabled(f"PayRam project {wish.project.name!r} takes no new payments at the moment.")
     payment = wish.row()
     try:
-        if attempts or connections[database()].in_atomic_block:
+        if attempts or not transaction.get_autocommit(using=database()):
             with transaction.atomic(using=database()):
                 _clear_the_way(wish, instead_of)
                 payment.save(using=database(), force_insert=True)
