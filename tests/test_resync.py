@@ -19,6 +19,7 @@ from django_payram.models import Payment, Source
 from django_payram.resync import claiming, limits, lines, running, watching
 from django_payram.states import State
 from django_payram.testing.factories import PaymentFactory
+from django_payram.testing.payram import TEST_KEY
 from django_payram.wire import Report
 
 pytestmark = pytest.mark.django_db
@@ -315,6 +316,18 @@ def test_a_database_that_stays_locked_is_an_error(payments, monkeypatch):
     monkeypatch.setattr(claiming, "CLAIM_PAUSE_SECONDS", 0)
     with pytest.raises(OperationalError):
         run()
+
+
+def test_what_cannot_be_written_down_is_said_without_keys_and_left_to_the_lease(payram, payments, monkeypatch, caplog):
+    def locked(noted):
+        raise OperationalError(f"database is locked, {TEST_KEY}")
+
+    monkeypatch.setattr(lifecycle, "note_checked", locked)
+    _results, summary = run()
+    assert (summary.asked, summary.failed) == (3, 0)
+    said = "When to ask about some payments again could not be written. database is locked, [key]"
+    assert caplog.messages == [said]
+    assert Payment.objects.due(timezone.now()).count() == 0
 
 
 # Answers without news
