@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import time
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from django.utils import timezone
 
 from django_payram.exceptions import PayramDataError, PayramRefused, PayramUnavailable
 from django_payram.lifecycle import freshen, open_payment, refresh
-from django_payram.models import Payment, Source
+from django_payram.lifecycle.asking import ask_and_record
+from django_payram.models import Outcome, Payment, Source
 from django_payram.states import State
 from django_payram.testing.factories import PaymentFactory
+from django_payram.wire import Report
 
 pytestmark = pytest.mark.django_db
 
@@ -52,6 +55,42 @@ def test_a_payment_without_a_reference_cannot_be_asked_about():
     payment = PaymentFactory(reference=None, state=State.CREATING)
     with pytest.raises(PayramDataError, match=str(payment.token)):
         refresh(payment)
+
+
+class OldServer:
+    """Answers as the servers of 2025 do: the state, and no sum in US dollars."""
+
+    def __init__(self):
+        self.asked = []
+
+    def fetch(self, reference, *, customer_id):
+        self.asked.append((reference, customer_id))
+        return Report(state=State.FILLED, word="FILLED")
+
+
+def test_what_a_webhook_says_completes_the_answer_that_confirms_it():
+    payment, server = PaymentFactory(), OldServer()
+    hint = Report(reference=payment.reference, state=State.FILLED, word="FILLED", filled_usd=Decimal("49.99"))
+    recorded = ask_and_record(payment, source=Source.WEBHOOK, client=server, hint=hint, payload='{"x": 1}')
+    assert server.asked == [(payment.reference, payment.customer_id)]
+    assert recorded.payment.filled_usd == Decimal("49.99")
+    event = payment.events.get(outcome=Outcome.RECORDED)
+    assert (event.source, event.payload) == (Source.WEBHOOK, '{"x": 1}')
+
+
+def test_an_answer_that_no_webhook_asked_for_stands_alone():
+    payment = PaymentFactory()
+    recorded = ask_and_record(payment, source=Source.RESYNC, client=OldServer())
+    assert recorded.payment.filled_usd is None
+    assert payment.events.get(outcome=Outcome.RECORDED).payload == ""
+
+
+def test_a_payment_without_a_reference_takes_that_of_the_webhook():
+    payment, server = PaymentFactory(reference=None, state=State.CREATING), OldServer()
+    ask_and_record(payment, source=Source.WEBHOOK, client=server, hint=Report(reference="told", state=State.FILLED))
+    payment.refresh_from_db()
+    assert server.asked == [("told", payment.customer_id)]
+    assert (payment.reference, payment.state) == ("told", State.FILLED)
 
 
 @pytest.mark.parametrize("kind", ["wrong_reference", "wrong_customer"])

@@ -6,7 +6,9 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.conf import settings
 from django.db import OperationalError, connection, connections, transaction
+from django.test import override_settings
 from django.utils import timezone
 
 from django_payram import lifecycle
@@ -57,6 +59,25 @@ def test_a_filled_payment_is_paid_and_announced_once(listener):
     assert listener.names == ["payment_paid", "payment_updated"]
     assert listener.heard[1][2] == {"previous_state": State.OPEN}
     assert outcomes(payment) == [Outcome.RECORDED, Outcome.PAID]
+
+
+def test_a_line_of_the_timeline_says_what_it_is_about_and_only_the_first_keeps_the_payload():
+    payment = PaymentFactory(project="second", reference="mine")
+    with_two = {"default": settings.PAYRAM["default"], "second": settings.PAYRAM["default"] | {"API_KEY": "b" * 32}}
+    with override_settings(PAYRAM=with_two):
+        record(payment, report(State.FILLED, "49.99"), source=Source.WEBHOOK, payload='{"x": 1}')
+    told = payment.events.order_by("pk").values_list("outcome", "project", "reference", "payload", "error", "note")
+    assert list(told) == [
+        (Outcome.RECORDED, "second", "mine", '{"x": 1}', "", ""),
+        (Outcome.PAID, "second", "mine", "", "", ""),
+    ]
+
+
+def test_a_line_about_a_payment_without_a_reference_has_none():
+    payment = PaymentFactory(reference=None, state=State.CREATING)
+    gate.failed(payment, outcome=Outcome.UNKNOWN, error="No answer.")
+    event = payment.events.get()
+    assert (event.reference, event.error, event.note, event.payload) == ("", "No answer.", "", "")
 
 
 def test_a_repeated_report_sends_no_signal_and_writes_no_event(listener):

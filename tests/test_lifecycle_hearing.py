@@ -422,3 +422,39 @@ def test_a_kept_webhook_of_a_project_that_is_gone_keeps_nobody_waiting(payram, p
     Payment.objects.filter(reference=None).update(project="gone")
     list(resync.run())
     assert not payment.top_ups.exists()
+
+
+# Webhooks that came early
+
+
+def kept(**facts):
+    facts = {"project": "default", "source": Source.WEBHOOK, "outcome": Outcome.UNMATCHED, **facts}
+    return PaymentEvent.objects.create(**facts)
+
+
+EARLIER, LATER = timedelta(seconds=-1), timedelta(seconds=1)
+
+
+@pytest.mark.parametrize(
+    ("offset", "facts", "is_meant"),
+    [
+        (LATER, {"reference": "other"}, True),
+        (timedelta(0), {"reference": "other"}, True),
+        (EARLIER, {"reference": "other"}, False),
+        (EARLIER, {"reference": "mine"}, True),
+        (EARLIER, {"reference": "mine", "outcome": Outcome.UNREADABLE}, True),
+        (LATER, {"reference": "other", "outcome": Outcome.UNREADABLE}, False),
+        (LATER, {"reference": "mine", "project": "second"}, False),
+        (LATER, {"reference": "other", "project": "second"}, False),
+    ],
+)
+def test_a_webhook_that_may_be_about_a_new_payment_is_noticed(offset, facts, is_meant):
+    payment = PaymentFactory(reference="mine")
+    kept(**facts, created_at=payment.created_at + offset)
+    assert hearing.came_early(payment) is is_meant
+
+
+def test_a_line_of_another_payment_is_not_about_a_new_one():
+    payment = PaymentFactory(reference="mine")
+    kept(payment=PaymentFactory(), reference="mine", created_at=payment.created_at + LATER)
+    assert not hearing.came_early(payment)

@@ -10,6 +10,7 @@ from decimal import Decimal
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
+from django.db import IntegrityError
 from django.utils import timezone
 
 from django_payram.exceptions import (
@@ -19,7 +20,7 @@ from django_payram.exceptions import (
     PayramRefused,
     PayramUnavailable,
 )
-from django_payram.lifecycle import open_payment, opening, resolve
+from django_payram.lifecycle import open_payment, opening, resolve, siblings
 from django_payram.lifecycle.wish import read_wish
 from django_payram.models import Outcome, Payment, PaymentEvent, Source, content_type, database, slot
 from django_payram.states import State
@@ -326,6 +327,27 @@ def test_an_order_that_becomes_paid_in_the_last_moment_gets_no_further_link(payr
     with pytest.raises(PayramAlreadyPaid):
         pay_for(order, "60.00")
     assert Payment.objects.count() == 1
+
+
+def test_a_call_that_finds_its_order_taken_at_the_last_moment_uses_the_other_link(payram, order, monkeypatch):
+    first = pay_for(order)
+    real, looks = siblings.of_order, []
+
+    def nothing_yet(order):
+        looks.append(order)
+        return real(order) if len(looks) > 1 else []
+
+    monkeypatch.setattr(siblings, "of_order", nothing_yet)
+    assert pay_for(order) == first
+    assert len(creates(payram)) == 1
+
+
+def test_a_payment_without_an_order_that_cannot_be_saved_is_an_error(payram, monkeypatch):
+    taken = PaymentFactory()
+    monkeypatch.setattr(uuid, "uuid4", lambda: taken.token)
+    with pytest.raises(IntegrityError):
+        open_payment(amount=1, email="a@example.org")
+    assert not creates(payram)
 
 
 def test_a_reference_that_payram_names_twice_is_refused_and_frees_the_order(payram, order):
