@@ -74,11 +74,16 @@ def project(name: str = DEFAULT_PROJECT) -> Project:
 
 def projects() -> list[Project]:
     """Return every declared project. Raises ImproperlyConfigured for the first that cannot be used."""
+    return [_usable(found) for found in _all()]
+
+
+def _all() -> list[Project | str]:
     declared = _declared()
-    return [_usable(_find(name, declared)) for name in declared]
+    return [_find(name, declared) for name in declared]
 
 
 def _usable(found: Project | str) -> Project:
+    # Whatever raises must not hold the options: error reports show what frames hold.
     if isinstance(found, str):
         raise ImproperlyConfigured(found)
     return found
