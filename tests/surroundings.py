@@ -118,7 +118,7 @@ class PaymentsRouter:
     """What a shop writes to keep payments in a database of their own."""
 
     def db_for_read(self, model, **hints):
-        return "payments" if model._meta.app_label == APP else None
+        return "payments" if model._meta.app_label == APP else "default"
 
     db_for_write = db_for_read
 

@@ -8,8 +8,9 @@ from urllib.parse import quote
 
 import pytest
 from django.contrib.auth.models import Permission
+from django.db import connections
 from django.test import Client
-from django.urls import reverse
+from django.urls import resolve, reverse
 from django.utils import timezone
 
 from django_payram.lifecycle import open_payment
@@ -336,3 +337,8 @@ def test_a_missing_payment_is_survived(admin_client):
 def test_the_report_on_the_connection_is_a_page(admin_client, payment):
     assert "/admin/django_payram/payment/doctor/" in text(admin_client.get(LIST))
     assert "PayRam" in text(admin_client.get(f"{LIST}doctor/"))
+
+
+def test_the_actions_of_the_list_hold_no_lock_while_payram_is_asked():
+    """F19: ATOMIC_REQUESTS would keep every payment locked until the last one has been asked about."""
+    assert set(connections) <= resolve(LIST).func._non_atomic_requests

@@ -17,6 +17,7 @@ from django_payram.models import Outcome, Payment, PaymentEvent, Source, databas
 from django_payram.signals import payment_paid, payment_updated
 from django_payram.states import Review, State
 from django_payram.testing.factories import PaymentFactory
+from django_payram.testing.payram import TEST_KEY
 from django_payram.wire import Report
 from tests.shop.models import Order
 
@@ -595,7 +596,7 @@ def test_an_answer_below_what_was_recorded_unpays_nothing_and_is_flagged_once(li
 
 def top_up(parent, **fields):
     return PaymentFactory(
-        parent=parent, order_type=parent.order_type, order_id=parent.order_id, amount_usd=Decimal("29.99"), **fields
+        parent=parent, order_type_id=parent.order_type_id, order_id=parent.order_id, amount_usd=Decimal("29.99"), **fields
     )
 
 
@@ -785,6 +786,41 @@ def test_a_receiver_that_marks_the_transaction_for_rollback_is_told_apart():
         payment_paid.disconnect(mark)
     said = "payment_paid: TransactionBroken: A receiver marked the transaction for rollback."
     assert payment.announce_error == said
+
+
+@pytest.mark.django_db(transaction=True)
+def test_on_commit_work_that_fails_is_logged_without_keys_and_undoes_nothing(caplog, payram):
+    def mail():
+        raise ConnectionRefusedError(f"no mail for {TEST_KEY}")
+
+    def leave(sender, payment, **kwargs):
+        transaction.on_commit(mail, using=database())
+
+    payment = PaymentFactory()
+    payment_paid.connect(leave)
+    try:
+        recorded = hear(payment, State.FILLED, "49.99")
+    finally:
+        payment_paid.disconnect(leave)
+    assert (recorded.news, recorded.announced, payment.is_paid, payment.pending) == (True, True, True, "")
+    (message,) = caplog.messages
+    assert message.startswith(f"on_commit work of a receiver failed for payment {payment.token}.\nTraceback")
+    assert message.endswith("ConnectionRefusedError: no mail for [key]\n")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_commit_that_fails_is_an_error(monkeypatch):
+    payment = PaymentFactory()
+
+    def broken(self):
+        raise OperationalError("the server is gone")
+
+    monkeypatch.setattr(type(connections[database()]), "_commit", broken)
+    with pytest.raises(OperationalError):
+        record(payment, report(State.FILLED, "49.99"), source=Source.WEBHOOK)
+    monkeypatch.undo()
+    payment.refresh_from_db()
+    assert not payment.is_paid
 
 
 def test_on_commit_work_of_a_failing_receiver_is_not_done(django_capture_on_commit_callbacks):
@@ -1138,3 +1174,22 @@ def test_the_timeline_shows_each_transition_once(order):
     hear(payment, State.FILLED, "49.99")
     moves = [(event.state_before, event.state_after) for event in payment.events.order_by("pk")]
     assert moves == [(State.OPEN, State.FILLED), (State.FILLED, State.FILLED)]
+
+
+def test_the_first_payment_of_an_order_is_announced_also_when_it_was_topped_up_before_its_receiver_succeeded(
+    order, listener
+):
+    listener.fail_on = {"payment_paid"}
+    first = of_order(order)
+    hear(first, State.FILLED, "49.99")
+    top_up = of_order(order, parent=first)
+    hear(top_up, State.FILLED, "5")
+    second = of_order(order)
+    hear(second, State.FILLED, "49.99")
+    listener.heard.clear()
+    listener.fail_on = set()
+    for payment in (second, first):
+        gate.announce(payment)
+    assert [(name, payment) for name, payment, _extra in listener.heard if name == "payment_paid"] == [
+        ("payment_paid", first)
+    ]

@@ -8,13 +8,14 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.db import OperationalError
 from django.db.models import F
 from django.db.models.signals import post_save
 from django.utils import timezone
 
 from django_payram import conf, lifecycle, resync
 from django_payram.exceptions import PayramRefused, PayramUnavailable
-from django_payram.lifecycle import Heard, hear, hearing, open_payment
+from django_payram.lifecycle import Heard, gate, hear, hearing, open_payment
 from django_payram.models import Outcome, Payment, PaymentEvent, Source, database
 from django_payram.states import State
 from django_payram.testing.factories import PaymentFactory
@@ -331,7 +332,7 @@ def left(payram, payment):
         state=State.CREATING,
         reference=None,
         live_slot="taken",
-        order_type=payment.order_type,
+        order_type_id=payment.order_type_id,
         order_id=payment.order_id,
         customer_id=payment.customer_id,
     )
@@ -458,3 +459,36 @@ def test_a_line_of_another_payment_is_not_about_a_new_one():
     payment = PaymentFactory(reference="mine")
     kept(payment=PaymentFactory(), reference="mine", created_at=payment.created_at + LATER)
     assert not hearing.came_early(payment)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_kept_webhook_is_heard_again_when_recording_failed(payram, order, monkeypatch):
+    """F21: PayRam has been told that it arrived, and does not send it again."""
+    payram.sandbox.webhooks = False
+    payment = open_payment(order, amount=order.total, email=order.email)
+    reference, made_at = payment.reference, timezone.now() - timedelta(minutes=4)
+    payram.sandbox.pay(reference)
+    PaymentEvent.objects.all().delete()
+    Payment.objects.update(
+        reference=None, url="", state=State.CREATING, live_slot=None, next_check_at=None, created_at=made_at
+    )
+    told = {"reference_id": reference, "status": "FILLED", "customer_id": payment.customer_id}
+    kept(reference=reference, payload=json.dumps(told), created_at=made_at + timedelta(minutes=1))
+
+    def deadlock(*args, **options):
+        raise OperationalError("deadlock detected")
+
+    with monkeypatch.context() as busy:
+        busy.setattr(gate, "record", deadlock)
+        lifecycle.hear_left()
+    lifecycle.hear_left()
+    payment.refresh_from_db()
+    assert (payment.reference, payment.is_paid) == (reference, True)
+
+
+def test_a_repeated_webhook_of_a_top_up_tells_the_receivers_of_what_it_tops_up(payram, listener):
+    """F9."""
+    payment = PaymentFactory(pending="payment_paid", paid=True)
+    top_up = PaymentFactory(parent=payment, paid=True)
+    assert say(top_up, State.FILLED, "49.99") == Heard.NO_NEWS
+    assert "payment_paid" in listener.names

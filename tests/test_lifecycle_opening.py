@@ -52,7 +52,7 @@ def test_a_payment_comes_back_saved_with_a_link(payram, order, listener):
     assert (payment.state, payment.told_state) == (State.OPEN, State.OPEN)
     assert payment.url.startswith(payram.sandbox.url)
     assert payment.order == order
-    assert (payment.order_type, payment.order_id) == (content_type(order), str(order.pk))
+    assert (payment.order_type_id, payment.order_id) == (content_type(order).pk, str(order.pk))
     assert payment.customer_id == f"shop.order-{order.pk}"
     assert payment.customer_email == "buyer@example.org"
     assert payment.amount_usd == Decimal("49.99")
@@ -340,6 +340,20 @@ def test_a_call_that_finds_its_order_taken_at_the_last_moment_uses_the_other_lin
     monkeypatch.setattr(siblings, "of_order", nothing_yet)
     assert pay_for(order) == first
     assert len(creates(payram)) == 1
+
+
+def test_a_payment_that_cannot_be_saved_for_another_reason_is_an_error_at_last(payram, order, monkeypatch):
+    tries = []
+
+    def refuse(self, **options):
+        tries.append(self)
+        raise IntegrityError("a constraint of the shop")
+
+    monkeypatch.setattr(Payment, "save", refuse)
+    with pytest.raises(IntegrityError, match="a constraint of the shop"):
+        pay_for(order)
+    assert len(tries) == opening.LOST_RACES
+    assert not creates(payram)
 
 
 def test_a_payment_without_an_order_that_cannot_be_saved_is_an_error(payram, monkeypatch):

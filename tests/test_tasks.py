@@ -208,7 +208,7 @@ def test_the_schedule_runs_by_itself_and_tells_receivers(payram, pay, start, tmp
     PaymentFactory(
         paid=True,
         pending="payment_paid",
-        order_type=Payment.objects.first().order_type,
+        order_type_id=Payment.objects.first().order_type_id,
         order_id=str(order.pk),
         next_check_at=None,
     )

@@ -18,6 +18,7 @@ from django_payram import lifecycle, resync
 from django_payram.admin.readonly import ReadOnlyAdmin
 from django_payram.exceptions import PayramError
 from django_payram.models import Payment, Source
+from django_payram.transactions import outside_transactions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,6 +47,11 @@ class DecisionsAdmin(ReadOnlyAdmin):
         """Return the box that chooses a row. Django's own is a template rendered, a fifth of the page's time."""
         label = _("Select this object for an action - {}").format(obj)
         return format_html(CHECKBOX, ACTION_CHECKBOX_NAME, obj.pk, label)
+
+    @outside_transactions
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Show the list, or do an action: no lock is held on a payment while PayRam is asked about the next one."""
+        return super().changelist_view(request, extra_context)
 
     def has_ask_permission(self, request: HttpRequest) -> bool:
         """Return whether the user may ask PayRam and tell receivers again."""

@@ -53,8 +53,9 @@ def adopt(
             order_id="" if order is None else str(order.pk),
         )
     )
+    recorded = gate.record(payment, answer, source=Source.ADMIN, asked_at=asked_at, actor=actor)
     match(payment)
-    return gate.record(payment, answer, source=Source.ADMIN, asked_at=asked_at, actor=actor).payment
+    return recorded.payment
 
 
 def take_in(hint: Report, *, project: str, payload: str) -> Recorded | None:
@@ -76,9 +77,11 @@ def take_in(hint: Report, *, project: str, payload: str) -> Recorded | None:
         gate.doubt(newest, reference=hint.reference)
         return None
     payment = _lost(relatives, answer) or _top_up(_parent(relatives) or newest, hint, answer)
-    match(payment, reference=hint.reference)
     report = replace(answer, reference=hint.reference)
-    return gate.record(payment, report, source=Source.WEBHOOK, asked_at=asked_at, payload=payload)
+    recorded = gate.record(payment, report, source=Source.WEBHOOK, asked_at=asked_at, payload=payload)
+    # Only now: a webhook that has been given to a payment is not heard once more, should recording have failed.
+    match(payment, reference=hint.reference)
+    return recorded
 
 
 def match(payment: Payment, *, reference: str | None = None) -> bool:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 OTHER_REQUEST = "request"
 """Stands among the reasons raised while PayRam is known to have asked the customer for another amount."""
 
+PAID_SECOND = "second"
+"""Stands there when another payment of the order had been paid before. Clocks differ, so that times do not tell."""
+
 
 def next_check(payment: Payment, *, now: datetime) -> datetime | None:
     """Return when PayRam should next be asked about ``payment`` by itself; None means never."""
@@ -72,6 +75,7 @@ class Entry(Sheet):
         self.log(Outcome.PAID, payment=self.root)
         if self._paid_by_another():
             self._flag(self.root, Review.DUPLICATE)
+            self.set(self.root, raised=f"{self.root.raised} {PAID_SECOND}")
         self.due.add("payment_paid")
         self.set(self.root, next_check_at=next_check(self.root, now=self.now))
 
@@ -220,7 +224,7 @@ class Entry(Sheet):
     def _truths(self) -> list[str]:
         """Return the signals that are true of the root now; what was due and is no longer true is not told."""
         root = self.root
-        duplicate = Review.DUPLICATE in root.raised.split() and self._paid_by_another()
+        duplicate = PAID_SECOND in root.raised.split() and self._paid_by_another()
         truths = {
             "payment_paid": root.is_paid and not duplicate,
             "payment_canceled": self._is_dead() and not self._replaced(),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+import traceback
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from django.db import transaction
+from django.db import DatabaseError, InterfaceError, transaction
 
+from django_payram import conf
 from django_payram.lifecycle.entry import Entry
 from django_payram.models import Outcome, Payment, Source, database
 
@@ -16,6 +19,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from django_payram.wire import Report
+
+logger = logging.getLogger("django_payram")
 
 
 @dataclass(frozen=True)
@@ -30,10 +35,20 @@ class Recorded:
 @contextmanager
 def _entry(payment: Payment, *, source: Source, payload: str = "", actor: str = "") -> Iterator[Entry]:
     """Make one entry in one transaction: lock, let the caller decide, write, tell the receivers."""
-    with transaction.atomic(using=database()):
-        entry = Entry(payment, source=source, payload=payload, actor=actor)
-        yield entry
-        entry.commit()
+    written = False
+    try:
+        with transaction.atomic(using=database()):
+            entry = Entry(payment, source=source, payload=payload, actor=actor)
+            yield entry
+            entry.commit()
+            written = True
+    except Exception as exc:
+        if not written or isinstance(exc, DatabaseError | InterfaceError):
+            raise
+        # Not the commit failed but what a receiver left for after it, which must not keep the next payment from being
+        # heard.
+        trace = conf.redact(traceback.format_exc())
+        logger.error("on_commit work of a receiver failed for payment %s.\n%s", payment.token, trace)  # noqa: TRY400
     if entry.interrupt is not None:
         # The server stops this process. What PayRam said is safe now; the receivers will be told again.
         raise entry.interrupt

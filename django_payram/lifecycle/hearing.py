@@ -96,7 +96,7 @@ _by_reference = Question(
 def _hear_known(payment: Payment, report: Report, *, project: Project, payload: str) -> Heard:
     if _is_worth_asking(payment, report):
         return _result(_confirm(payment, report, project=project, payload=payload))
-    if payment.pending:
+    if payment.pending or (payment.parent is not None and payment.parent.pending):
         return _result(announce(payment, source=Source.WEBHOOK))
     return Heard.NO_NEWS
 
@@ -132,8 +132,9 @@ def _can_be_trusted(payment: Payment, hint: Report) -> bool:
 def _hear_unknown(report: Report, *, project: Project, payload: str) -> Heard:
     payment = _named_by_invoice(report, project)
     if payment is not None:
+        confirmed = _confirm(payment, report, project=project, payload=payload)
         match(payment, reference=report.reference)
-        return _result(_confirm(payment, report, project=project, payload=payload))
+        return _result(confirmed)
     recorded = take_in(report, project=project.name, payload=payload)
     if recorded is not None:
         return _result(recorded)

@@ -43,6 +43,8 @@ logger = logging.getLogger("django_payram")
 WAIT_SECONDS = 10.0
 """How long a second click waits for the first one's link."""
 POLL_SECONDS = 0.1
+LOST_RACES = 5
+"""After so many the conflict is another one, or the caller's transaction cannot see who was faster."""
 
 LINKS_PER_HOUR = 10
 """New payments one order may have in an hour: every one takes a deposit address and an entry in PayRam."""
@@ -85,6 +87,7 @@ def _claim(wish: Wish) -> tuple[Payment, bool]:
     The unique column ``live_slot`` decides between two calls at once: the loser waits for the winner's link.
     """
     until = time.monotonic() + WAIT_SECONDS
+    lost = 0
     while True:
         attempts = siblings.of_order(wish.order) if wish.order is not None else []
         _refuse_if_paid(attempts)
@@ -93,9 +96,12 @@ def _claim(wish: Wish) -> tuple[Payment, bool]:
             live = _wait(live, until)
         if live is not None and live.is_open and live.url and wish.is_met_by(live):
             return live, False
-        payment = _insert(wish, attempts, instead_of=live)
-        if payment is not None:
-            return payment, True
+        try:
+            return _insert(wish, attempts, instead_of=live), True
+        except IntegrityError:
+            lost += 1
+            if wish.order is None or lost == LOST_RACES:
+                raise
 
 
 def _refuse_if_paid(attempts: Iterable[Payment]) -> None:
@@ -123,23 +129,18 @@ def _wait(payment: Payment, until: float) -> Payment:
     raise PayramUnavailable("The payment link that was being made for this order did not come. Try again.")
 
 
-def _insert(wish: Wish, attempts: list[Payment], *, instead_of: Payment | None) -> Payment | None:
-    """Save a new payment in the order's live slot, after these attempts; None when another call was faster."""
+def _insert(wish: Wish, attempts: list[Payment], *, instead_of: Payment | None) -> Payment:
+    """Save a new payment in the order's live slot, after these attempts. IntegrityError when another was faster."""
     if not wish.project.enabled:
         raise PayramDisabled(f"PayRam project {wish.project.name!r} takes no new payments at the moment.")
     payment = wish.row()
-    try:
-        if attempts or not transaction.get_autocommit(using=database()):
-            with transaction.atomic(using=database()):
-                _clear_the_way(wish, instead_of)
-                payment.save(using=database(), force_insert=True)
-        else:
-            # An order without payments has nothing to lock: one INSERT, and the live slot alone decides.
+    if attempts or not transaction.get_autocommit(using=database()):
+        with transaction.atomic(using=database()):
+            _clear_the_way(wish, instead_of)
             payment.save(using=database(), force_insert=True)
-    except IntegrityError:
-        if payment.live_slot is None:
-            raise
-        return None
+    else:
+        # An order without payments has nothing to lock: one INSERT, and the live slot alone decides.
+        payment.save(using=database(), force_insert=True)
     return payment
 
 

@@ -13,7 +13,7 @@ from django.utils.decorators import method_decorator
 from django.views import View
 
 from django_payram.lifecycle import freshen
-from django_payram.models import Payment, database
+from django_payram.models import Payment, database, order_type
 from django_payram.phases import standing
 from django_payram.privacy import private
 from django_payram.transactions import outside_transactions
@@ -86,7 +86,7 @@ def _payment(token: uuid.UUID) -> Payment:
 
 def _order_url(payment: Payment) -> str:
     """Return where the shop shows the order, if its model is still there and says so."""
-    if payment.order_type is None or payment.order_type.model_class() is None:
+    if payment.order_type_id is None or order_type(payment).model_class() is None:
         return ""
     find = getattr(payment.order, "get_absolute_url", None)
     return find() if find is not None else ""
