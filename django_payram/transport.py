@@ -19,6 +19,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError, ReadTimeoutError
+from urllib3.poolmanager import ProxyManager
 from urllib3.util import Retry
 
 from django_payram import __version__
@@ -61,6 +62,7 @@ class Transport:
 
     ``timeout`` is (connect, read) in seconds, ``deadline`` the seconds a whole call may take. Proxies and certificates
     come from the environment, as everywhere in ``requests``: ``HTTPS_PROXY``, ``NO_PROXY``, ``REQUESTS_CA_BUNDLE``.
+    Through a SOCKS proxy only ``timeout`` holds, and a call that fails counts as sent.
     """
 
     def __init__(self, *, timeout: tuple[float, float], deadline: float, connections: int = MOST_CONNECTIONS) -> None:
@@ -117,7 +119,7 @@ def _body(response: requests.Response) -> bytes:
 # (error, what to say): the text of the exception itself is not shown, it may quote headers.
 REASONS: tuple[tuple[type[Exception], str], ...] = (
     (requests.exceptions.SSLError, "The TLS certificate or handshake failed."),
-    (requests.exceptions.ProxyError, "The proxy could not be reached."),
+    (requests.exceptions.ProxyError, "The proxy could not be reached or broke off."),
     (requests.ConnectTimeout, "The connection timed out."),
     (requests.ReadTimeout, "The answer timed out."),
     (ReadTimeoutError, "The answer timed out."),
@@ -198,7 +200,20 @@ class _SecurePool(HTTPSConnectionPool):
     ConnectionCls = _SecureConnection
 
 
+POOLS = {"http": _Pool, "https": _SecurePool}
+
+
 class _Adapter(HTTPAdapter):
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
+        self.poolmanager.pool_classes_by_scheme = POOLS
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+        """Return what keeps the connections to a proxy. Asked anew for every call."""
+        manager = super().proxy_manager_for(*args, **kwargs)
+        if isinstance(manager, ProxyManager):
+            manager.pool_classes_by_scheme = POOLS
+        else:
+            # SOCKS has connections of its own, which do not note when a request leaves: any may have left.
+            _call.sent = True
+        return manager

@@ -27,6 +27,7 @@ from django_payram.states import State
 from django_payram.testing import running_payram
 from django_payram.testing.factories import PaymentFactory
 from django_payram.wire import Created
+from tests.servers import raw_server
 from tests.shop.models import Order, SlugOrder, UuidOrder
 
 pytestmark = pytest.mark.django_db
@@ -550,6 +551,20 @@ def test_a_refused_connection_is_definite(order, settings):
         pay_for(order)
     assert caught.value.definite
     assert Payment.objects.get().state == State.FAILED
+
+
+def test_silence_behind_a_proxy_is_not_taken_for_no_payment(order, settings, monkeypatch):
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    project = {"BASE_URL": "http://pay.example.org", "ALLOW_HTTP": True, "API_KEY": "x" * 32, "TIMEOUT": (2, 0.3)}
+    settings.PAYRAM = {"default": project}
+    with raw_server(lambda _: proxy.closing.wait(5)) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        with pytest.raises(PayramUnavailable) as caught:
+            pay_for(order)
+        assert len(proxy.requests) == 1
+    assert not caught.value.definite
+    assert Payment.objects.get().state == State.CREATING
 
 
 def test_a_payment_whose_page_was_refused_keeps_its_reference_and_is_watched(payram, order):

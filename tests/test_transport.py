@@ -12,6 +12,8 @@ import time
 from contextlib import suppress
 
 import pytest
+import requests
+from urllib3 import PoolManager
 
 from django_payram.answers import Answer, NoAnswer, TooLarge
 from django_payram.transport import MAX_BODY, Transport
@@ -203,13 +205,13 @@ def test_a_certificate_that_is_not_trusted_sends_nothing(connect):
 
 def test_a_proxy_that_is_not_there_sends_nothing(connect, monkeypatch):
     monkeypatch.setenv("http_proxy", closed_port())
-    assert refusal(connect(), "http://pay.example.org") == ("The proxy could not be reached.", False)
+    assert refusal(connect(), "http://pay.example.org") == ("The proxy could not be reached or broke off.", False)
 
 
 def test_a_proxy_that_opens_no_tunnel_sends_nothing(connect, monkeypatch):
     with raw_server(http(403)) as proxy:
         monkeypatch.setenv("https_proxy", proxy.url)
-        assert refusal(connect(), "https://pay.example.org") == ("The proxy could not be reached.", False)
+        assert refusal(connect(), "https://pay.example.org") == ("The proxy could not be reached or broke off.", False)
     assert proxy.requests[0].startswith(b"CONNECT pay.example.org:443")
     assert KEY.encode() not in proxy.requests[0]
 
@@ -286,6 +288,131 @@ def test_a_kept_connection_that_breaks_leaves_the_outcome_unknown(connect):
         ask(transport, server.url)
         assert refusal(transport, server.url) == ("The connection failed or broke off.", True)
         assert server.connections == 1
+
+
+# --- through a proxy -------------------------------------------------------------------------
+
+
+def test_a_proxy_passes_the_call_on_and_its_connection_is_kept(connect, monkeypatch):
+    def talk(connection):
+        connection.send(http(body=b"{}"))
+        return True
+
+    transport = connect()
+    with raw_server(talk) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        for _ in range(3):
+            assert ask(transport, "http://pay.example.org/api").body == b"{}"
+        assert proxy.connections == 1
+    assert proxy.requests[0].startswith(b"POST http://pay.example.org/api HTTP/1.1\r\n")
+
+
+def test_a_proxy_that_takes_the_request_and_falls_silent_leaves_the_outcome_unknown(connect, monkeypatch):
+    with raw_server(lambda _: proxy.closing.wait(5)) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        said = refusal(connect(timeout=(2, 0.3)), "http://pay.example.org")
+        assert said == ("The answer timed out.", True)
+        assert len(proxy.requests) == 1
+
+
+def test_a_proxy_that_takes_the_request_and_hangs_up_leaves_the_outcome_unknown(connect, monkeypatch):
+    with raw_server(b"") as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        said = ("The proxy could not be reached or broke off.", True)
+        assert refusal(connect(), "http://pay.example.org") == said
+
+
+def test_headers_that_trickle_through_a_proxy_end_with_the_deadline(connect, monkeypatch):
+    with raw_server(lambda connection: trickle(proxy, connection, http(body=b"{}"))) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        started = time.monotonic()
+        assert refusal(connect(deadline=0.6), "http://pay.example.org") == ("The answer timed out.", True)
+        assert 0.6 <= time.monotonic() - started < 1.5
+
+
+def test_what_a_proxy_sends_is_bounded_also_when_it_is_thrown_away(connect, monkeypatch):
+    sent = []
+
+    def talk(connection):
+        connection.send(http(502, Content_Length=40 * MAX_BODY))
+        for _ in range(40):
+            connection.send(b"x" * MAX_BODY)
+            sent.append(MAX_BODY)
+
+    with raw_server(talk) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        with pytest.raises(TooLarge):
+            ask(connect(), "http://pay.example.org", "GET")
+    assert sum(sent) < 60 * MAX_BODY
+
+
+def tunnel(server, connection):
+    """Open the tunnel that the client asked for and pass bytes on until either side ends."""
+    with socket.create_connection(("127.0.0.1", server.port)) as onward:
+        connection.send(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        back = threading.Thread(target=pass_on, args=(onward, connection.sock))
+        back.start()
+        pass_on(connection.sock, onward)
+        back.join()
+
+
+def pass_on(source, target):
+    with suppress(OSError):
+        while data := source.recv(65536):
+            target.sendall(data)
+    with suppress(OSError):
+        target.shutdown(socket.SHUT_RDWR)
+
+
+def test_a_call_through_a_tunnel_is_answered(connect, monkeypatch):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(CERTIFICATE))
+    with (
+        raw_server(http(body=b"{}"), tls=True) as server,
+        raw_server(lambda connection: tunnel(server, connection)) as proxy,
+    ):
+        monkeypatch.setenv("https_proxy", proxy.url)
+        assert ask(connect(), server.url).body == b"{}"
+        assert proxy.requests[0].startswith(b"CONNECT 127.0.0.1:")
+        assert KEY.encode() not in proxy.requests[0]
+
+
+def test_silence_in_a_tunnel_leaves_the_outcome_unknown(connect, monkeypatch):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(CERTIFICATE))
+    with (
+        raw_server(lambda _: server.closing.wait(5), tls=True) as server,
+        raw_server(lambda connection: tunnel(server, connection)) as proxy,
+    ):
+        monkeypatch.setenv("https_proxy", proxy.url)
+        transport = connect(timeout=(2, 0.3))
+        assert refusal(transport, server.url) == ("The answer timed out.", True)
+        assert len(server.requests) == 1
+
+
+def test_a_tunnel_that_trickles_open_ends_with_the_deadline_and_sends_nothing(connect, monkeypatch):
+    with raw_server(lambda connection: trickle(proxy, connection, http())) as proxy:
+        monkeypatch.setenv("https_proxy", proxy.url)
+        started = time.monotonic()
+        assert refusal(connect(deadline=0.6), "https://pay.example.org")[1] is False
+        assert 0.6 <= time.monotonic() - started < 1.5
+
+
+def test_a_failure_behind_a_socks_proxy_leaves_the_outcome_unknown(connect, monkeypatch):
+    """Its connections are not ours, so that nobody notes when the request leaves."""
+    monkeypatch.setattr(requests.adapters, "SOCKSProxyManager", lambda _proxy, **_options: PoolManager())
+    monkeypatch.setenv("all_proxy", "socks5://127.0.0.1:1")
+    transport = connect(timeout=(2, 0.3))
+    with raw_server(lambda _: server.closing.wait(5)) as server:
+        for _ in range(2):
+            assert refusal(transport, server.url) == ("The answer timed out.", True)
+
+
+def test_a_socks_proxy_without_the_package_for_it_sends_nothing(connect, monkeypatch):
+    def missing(*_args, **_kwargs):
+        raise requests.exceptions.InvalidSchema("Missing dependencies for SOCKS support.")
+
+    monkeypatch.setattr(requests.adapters, "SOCKSProxyManager", missing)
+    monkeypatch.setenv("all_proxy", "socks5://127.0.0.1:1")
+    assert refusal(connect(), "http://pay.example.org") == ("The call could not be carried out.", False)
 
 
 # --- redirects -------------------------------------------------------------------------------
