@@ -9,6 +9,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ImproperlyConfigured
 from django.db import IntegrityError
 from django.utils import timezone
@@ -20,7 +21,7 @@ from django_payram.exceptions import (
     PayramRefused,
     PayramUnavailable,
 )
-from django_payram.lifecycle import open_payment, opening, resolve, siblings
+from django_payram.lifecycle import open_payment, opening, resolve, siblings, wish
 from django_payram.lifecycle.wish import read_wish
 from django_payram.models import Outcome, Payment, PaymentEvent, Source, content_type, database, slot
 from django_payram.states import State
@@ -157,6 +158,9 @@ def email_of(length):
     ("email", "said"),
     [
         ("", "email must be the customer's e-mail address: PayRam requires one."),
+        (None, "email must be the customer's e-mail address: PayRam requires one."),
+        (["@"], "email must be the customer's e-mail address: PayRam requires one."),
+        (b"buyer@example.org", "email must be the customer's e-mail address: PayRam requires one."),
         ("nobody", "email must be the customer's e-mail address: PayRam requires one."),
         ("a@b", "email must be the customer's e-mail address: PayRam requires one."),
         (email_of(255), "email must have at most 254 characters."),
@@ -176,6 +180,8 @@ def test_a_wrong_email_raises_before_anything_is_written(order, email, said):
         ("  ", "customer_id must be a string of printable characters."),
         ("a\nb", "customer_id must be a string of printable characters."),
         ("x" * 256, "customer_id must have at most 255 characters."),
+        (5, "customer_id must be a string of printable characters."),
+        (b"kim", "customer_id must be a string of printable characters."),
     ],
 )
 def test_a_wrong_customer_id_raises(order, customer_id, said):
@@ -193,6 +199,66 @@ def test_the_longest_email_and_customer_id_are_fine(payram):
 def test_metadata_that_json_cannot_hold_raises(order, metadata):
     with pytest.raises(ValueError, match="metadata"):
         open_payment(order, amount=1, email="buyer@example.org", metadata=metadata)
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [{"note": "a\x00b"}, {"a\x00": 1}, {"lines": [{"note": "\\\x00"}]}, {"note": "\ud800"}, {"\udfff": 1}],
+)
+def test_metadata_that_a_database_cannot_hold_raises_before_anything_is_written(payram, order, metadata):
+    """PostgreSQL keeps neither a NUL nor half of a surrogate pair."""
+    with pytest.raises(ValueError, match="metadata"):
+        open_payment(order, amount=1, email="buyer@example.org", metadata=metadata)
+    assert not Payment.objects.exists()
+    assert creates(payram) == []
+
+
+def test_metadata_may_hold_any_text(payram, order):
+    metadata = {"path": "C:\\u0000", "note": '\\"\n\t\x01\x7f\\', "smile": "\U0001f600", "é": ["\\\\u0000"]}
+    payment = pay_for(order, metadata=metadata)
+    payment.refresh_from_db()
+    assert payment.metadata == metadata
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (5, "order must be a saved model instance or None, not int."),
+        ("1042", "order must be a saved model instance or None, not str."),
+        (Order, "order must be a saved model instance or None, not ModelBase."),
+    ],
+)
+def test_an_order_that_is_no_model_instance_raises(wrong, said):
+    with pytest.raises(ValueError) as caught:
+        pay_for(wrong)
+    assert str(caught.value) == said
+
+
+def saved_with(key):
+    order = SlugOrder(pk=key)
+    order._state.adding = False
+    return order
+
+
+ASKED_FOR = {"amount": 1, "email": "buyer@example.org", "customer_id": None, "project": "default", "metadata": None}
+
+
+def test_an_order_whose_key_is_too_long_raises():
+    assert read_wish(saved_with("x" * 200), **ASKED_FOR).order.pk == "x" * 200
+    with pytest.raises(ValueError) as caught:
+        pay_for(saved_with("x" * 201), customer_id="kim")
+    assert str(caught.value) == "order must have a key of at most 200 characters."
+
+
+def test_an_order_whose_own_customer_id_is_too_long_needs_another(monkeypatch, settings):
+    settings.PAYRAM = {"default": {**settings.PAYRAM["default"], "CUSTOMER_ID_PREFIX": "staging-"}}
+    monkeypatch.setattr(wish, "content_type", lambda _order: ContentType(app_label="shop", model="m" * 100))
+    longest = 255 - len("staging-shop.-") - 100
+    assert len(read_wish(saved_with("x" * longest), **ASKED_FOR).customer_id) == 255
+    with pytest.raises(ValueError) as caught:
+        pay_for(saved_with("x" * (longest + 1)))
+    assert str(caught.value) == "customer_id must be given: the order's own would have more than 255 characters."
+    assert read_wish(saved_with("x" * (longest + 1)), **{**ASKED_FOR, "customer_id": "kim"}).customer_id == "kim"
 
 
 @pytest.mark.parametrize("make", [Order, lambda: UuidOrder(id=uuid.uuid4())])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
+from django.db.models import Model
 
 from django_payram import conf
 from django_payram.models import Payment, content_type, slot
@@ -17,12 +18,13 @@ from django_payram.models import Payment, content_type, slot
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from django.db.models import Model
-
     from django_payram.conf import Project
 
 LARGEST_DIGITS = 13
 """Digits before the point: a JSON number carries 15 digits exactly, two of them are cents."""
+
+LONGEST_KEY, LONGEST_CUSTOMER_ID, LONGEST_EMAIL = 200, 255, 254
+"""Characters that the columns hold."""
 
 
 def read_wish(
@@ -35,12 +37,13 @@ def read_wish(
     metadata: Mapping[str, Any] | None,
 ) -> Wish:
     """Check the arguments of open_payment. Raises ValueError or ImproperlyConfigured."""
+    chosen = conf.project(project)
     return Wish(
-        project=conf.project(project),
+        project=chosen,
         order=_order(order),
         amount_usd=_amount(amount),
         email=_email(email),
-        customer_id=_customer_id(customer_id),
+        customer_id=_order_customer_id(order, chosen) if customer_id is None else _customer_id(customer_id),
         metadata=_metadata(metadata),
     )
 
@@ -54,6 +57,7 @@ class Wish:
     amount_usd: Decimal
     email: str
     customer_id: str | None
+    """None: a payment without an order is named after its token."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
     def row(self) -> Payment:
@@ -69,18 +73,12 @@ class Wish:
         return Payment(
             token=token,
             project=self.project.name,
-            customer_id=self.customer_id or self._default_customer_id(token),
+            customer_id=self.customer_id or f"{self.project.customer_id_prefix}payment-{token}",
             customer_email=self.email,
             amount_usd=self.amount_usd,
             metadata=dict(self.metadata),
             **place,
         )
-
-    def _default_customer_id(self, token: uuid.UUID) -> str:
-        prefix = self.project.customer_id_prefix
-        if self.order is None:
-            return f"{prefix}payment-{token}"
-        return f"{prefix}{content_type(self.order).app_label}.{content_type(self.order).model}-{self.order.pk}"
 
     def is_met_by(self, payment: Payment) -> bool:
         """Return whether ``payment``'s link is the one asked for."""
@@ -88,8 +86,14 @@ class Wish:
 
 
 def _order(order: Model | None) -> Model | None:
-    if order is not None and (order.pk is None or order._state.adding):  # noqa: SLF001 - Django's documented way to tell
+    if order is None:
+        return None
+    if not isinstance(order, Model):
+        raise ValueError(f"order must be a saved model instance or None, not {type(order).__name__}.")  # noqa: TRY004
+    if order.pk is None or order._state.adding:  # noqa: SLF001 - Django's documented way to tell
         raise ValueError("The order must be saved before a payment is opened for it.")
+    if len(str(order.pk)) > LONGEST_KEY:
+        raise ValueError(f"order must have a key of at most {LONGEST_KEY} characters.")
     return order
 
 
@@ -110,29 +114,46 @@ def _amount(amount: Decimal | int | str) -> Decimal:
     return cents
 
 
-def _email(email: str) -> str:
+def _email(email: object) -> str:
+    # The validator expects a string.
+    given = email if isinstance(email, str) else ""
     try:
-        validate_email(email)
+        validate_email(given)
     except ValidationError as exc:
         raise ValueError("email must be the customer's e-mail address: PayRam requires one.") from exc
-    if len(email) > 254:
-        raise ValueError("email must have at most 254 characters.")
-    return email
+    if len(given) > LONGEST_EMAIL:
+        raise ValueError(f"email must have at most {LONGEST_EMAIL} characters.")
+    return given
 
 
-def _customer_id(customer_id: str | None) -> str | None:
-    if customer_id is None:
-        return None
-    if not customer_id.strip() or not customer_id.isprintable():
+def _customer_id(customer_id: object) -> str:
+    if not isinstance(customer_id, str) or not customer_id.strip() or not customer_id.isprintable():
         raise ValueError("customer_id must be a string of printable characters.")
-    if len(customer_id) > 255:
-        raise ValueError("customer_id must have at most 255 characters.")
+    if len(customer_id) > LONGEST_CUSTOMER_ID:
+        raise ValueError(f"customer_id must have at most {LONGEST_CUSTOMER_ID} characters.")
+    return customer_id
+
+
+def _order_customer_id(order: Model | None, project: Project) -> str | None:
+    """Return the customer id that is the same for every payment of the order."""
+    if order is None:
+        return None
+    kind = content_type(order)
+    customer_id = f"{project.customer_id_prefix}{kind.app_label}.{kind.model}-{order.pk}"
+    if len(customer_id) > LONGEST_CUSTOMER_ID:
+        said = f"the order's own would have more than {LONGEST_CUSTOMER_ID} characters"
+        raise ValueError(f"customer_id must be given: {said}.")
     return customer_id
 
 
 def _metadata(metadata: Mapping[str, Any] | None) -> Mapping[str, Any]:
     try:
-        json.dumps(dict(metadata or {}), allow_nan=False)
+        written = json.dumps(dict(metadata or {}), allow_nan=False, ensure_ascii=False)
+        # Half of a surrogate pair cannot be encoded, and PostgreSQL keeps none.
+        written.encode()
     except (TypeError, ValueError) as exc:
         raise ValueError(f"metadata must be a dict that JSON can hold: {exc}.") from exc
+    # Without the pairs a backslash that is left begins an escape.
+    if r"\u0000" in written.replace(r"\\", ""):
+        raise ValueError("metadata must not hold a NUL character: PostgreSQL keeps none.")
     return metadata or {}
