@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import os
 import re
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import urlsplit
@@ -97,18 +98,19 @@ class Client:
 
     def _ask_by_either_route(self, reference: str) -> Answer:
         first, second = (route.format(reference=reference) for route in STATUS_ROUTES)
+        ends = time.monotonic() + self.project.deadline
         try:
-            return self._ask("GET", first)
+            return self._ask("GET", first, ends=ends)
         except PayramRefused as exc:
             # The route is not there, or the reference is not: only the other route can tell.
             if exc.status != 404:
                 raise
-        return self._ask("GET", second)
+        return self._ask("GET", second, ends=ends)
 
-    def _ask(self, method: str, path: str, *, json: object = None) -> Answer:
+    def _ask(self, method: str, path: str, *, json: object = None, ends: float | None = None) -> Answer:
         headers = {"API-Key": self.project.api_key}
         try:
-            answer = self._transport.send(method, self.project.base_url + path, headers=headers, json=json)
+            answer = self._transport.send(method, self.project.base_url + path, headers=headers, json=json, ends=ends)
         except NoAnswer as exc:
             message = f"PayRam at {self.project.host} could not be asked. {exc}"
             raise PayramUnavailable(message, definite=not exc.sent) from exc

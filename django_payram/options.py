@@ -10,6 +10,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 
+LONGEST_DEADLINE = 50
+"""Seconds. A call must have ended before its attempt counts as crashed, or a second click makes a second link, and
+before the lease ends of the payment that it asks about."""
+
+
 class Secret(str):
     """A key, or a signature made with it, that does not show itself: error reports print what frames hold."""
 
@@ -78,10 +83,14 @@ def _flag(value: object) -> bool:
     return value
 
 
-def _seconds(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 600:
-        raise ValueError("must be a number of seconds above 0 and up to 600")
+def _seconds(value: object, *, most: int = 600) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= most:
+        raise ValueError(f"must be a number of seconds above 0 and up to {most}")
     return value
+
+
+def _deadline(value: object) -> float:
+    return _seconds(value, most=LONGEST_DEADLINE)
 
 
 def _timeout(value: object) -> tuple[float, float]:
@@ -129,7 +138,7 @@ OPTIONS: Mapping[str, Option] = MappingProxyType(
         "CONFIRM_WEBHOOKS": Option(True, _flag, "E005"),
         "REQUIRE_SIGNATURE": Option(False, _flag, "E005"),
         "TIMEOUT": Option((5, 15), _timeout, "E005"),
-        "DEADLINE": Option(30, _seconds, "E005"),
+        "DEADLINE": Option(30, _deadline, "E005"),
         "CHECKOUT_HOSTS": Option([], _hosts, "E005"),
         "SHORTFALL_PERCENT": Option(3, _percent, "E005"),
         "ENABLED": Option(True, _flag, "E005"),

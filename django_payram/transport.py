@@ -73,9 +73,14 @@ class Transport:
         }
         self._way = functools.lru_cache(maxsize=8)(_way)
 
-    def send(self, method: str, url: str, *, headers: Mapping[str, str], json: object = None) -> Answer:
-        """Send one request and read the whole answer. Raises NoAnswer and TooLarge."""
-        _call.ends, _call.sent = time.monotonic() + self.deadline, False
+    def send(
+        self, method: str, url: str, *, headers: Mapping[str, str], json: object = None, ends: float | None = None
+    ) -> Answer:
+        """Send one request and read the whole answer. Raises NoAnswer and TooLarge.
+
+        ``ends`` is the moment, by ``time.monotonic``, at which a deadline ends that several requests share.
+        """
+        _call.ends, _call.sent = time.monotonic() + self.deadline if ends is None else ends, False
         try:
             # Not through a Session: it would read ~/.netrc (PayRam answers 404 to a call that carries Authorization),
             # keep cookies, read the body of a redirect whole, and look at the environment anew for every call.

@@ -175,6 +175,17 @@ def test_a_reference_that_neither_route_knows_is_refused(connect):
     assert paths(server) == [f"/api/v1/payment/reference/{REFERENCE}", f"/api/v1/payment/ref/{REFERENCE}"]
 
 
+def test_both_routes_share_one_deadline(connect):
+    def talk(connection):
+        server.closing.wait(0.6)
+        connection.send(http(404, {"message": "Not found"}))
+
+    with raw_server(talk) as server:
+        error = fails(connect(server.url, DEADLINE=1.1).fetch, REFERENCE)
+    assert isinstance(error, PayramUnavailable), "each route answers within the deadline, the two together do not"
+    assert paths(server)[1] == f"/api/v1/payment/ref/{REFERENCE}"
+
+
 @pytest.mark.parametrize("status", [200, 400, 401, 403, 422, 429, 500])
 def test_any_other_answer_of_the_first_route_stands(connect, status):
     with raw_server(http(status, sample("errors/400-flat"))) as server:

@@ -9,6 +9,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 from django_payram import conf
 from django_payram.conf import OPTIONS, Problem, Project
+from django_payram.models import CRASHED_AFTER
+from django_payram.options import LONGEST_DEADLINE
 
 KEY = "00112233445566778899aabbccddeeff"
 OTHER_KEY = "ffeeddccbbaa99887766554433221100"
@@ -258,6 +260,7 @@ NO_KEY = "holds a key with white space around it or characters that no key has"
 NO_KEYS = "must be a string, or a list of strings during a rotation"
 NO_FLAG = "must be True or False"
 NO_SECONDS = "must be a number of seconds above 0 and up to 600"
+NO_DEADLINE = "must be a number of seconds above 0 and up to 50"
 NO_PAIR = "must be a pair of seconds: connect, read"
 NO_HOSTS = "must hold host names only, without scheme, port and path"
 NO_PERCENT = "must be a number from 0 to 100"
@@ -296,8 +299,8 @@ WRONG = [
     ("WEBHOOK_KEYS", [f"{KEY} "], "E004", NO_KEY),
     *[(flag, value, "E005", NO_FLAG) for flag in FLAGS for value in (None, 1, 0, "True")],
     *[
-        ("DEADLINE", value, "E005", NO_SECONDS)
-        for value in (None, 0, -1, 600.1, True, "30", float("nan"), float("inf"))
+        ("DEADLINE", value, "E005", NO_DEADLINE)
+        for value in (None, 0, -1, 50.1, 600, True, "30", float("nan"), float("inf"))
     ],
     *[("TIMEOUT", value, "E005", NO_PAIR) for value in (None, 5, (5,), (5, 5, 5), "55", {5, 15})],
     *[("TIMEOUT", value, "E005", NO_SECONDS) for value in ((0, 15), (5, 0), (5, 601), (601, 5), ("5", 15), (5, True))],
@@ -334,7 +337,7 @@ RIGHT = [
     ("WEBHOOK_KEYS", KEY, "webhook_keys", (KEY,)),
     ("WEBHOOK_KEYS", (), "webhook_keys", ()),
     ("TIMEOUT", (600, 0.001), "timeout", (600, 0.001)),
-    ("DEADLINE", 600, "deadline", 600),
+    ("DEADLINE", 50, "deadline", 50),
     ("DEADLINE", 0.1, "deadline", 0.1),
     ("CHECKOUT_HOSTS", ("A.example", "b.example"), "checkout_hosts", ("a.example", "b.example")),
     ("SHORTFALL_PERCENT", 0, "shortfall_percent", 0),
@@ -497,3 +500,7 @@ def test_a_body_that_has_yet_to_be_read_keeps_words_that_happen_to_be_a_short_ke
     body = f'{{"customerID": "{key}.order:1"}}'.encode()
     assert (conf.redact_bytes(body) == body) is kept
     assert key not in conf.redact(body.decode())
+
+
+def test_no_call_lasts_until_its_attempt_counts_as_crashed():
+    assert CRASHED_AFTER.total_seconds() > LONGEST_DEADLINE

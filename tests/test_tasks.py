@@ -17,6 +17,7 @@ from django.utils import timezone
 from django_payram import leases, tasks
 from django_payram.lifecycle import open_payment
 from django_payram.models import Payment, PaymentEvent
+from django_payram.options import LONGEST_DEADLINE
 from django_payram.testing.factories import PaymentFactory
 from tests import test_readme, workers
 from tests.shop.models import Order
@@ -185,6 +186,10 @@ def test_a_batch_that_waited_too_long_is_dropped_and_its_payments_are_due(payram
     minutes_pass(5)
     tasks.resync.delay()
     workers.wait_for(lambda: paid() == 2, worker)
+
+
+def test_every_call_has_ended_when_the_lease_of_its_batch_does():
+    assert leases.TAKEN.total_seconds() > tasks.ASKING_SECONDS + LONGEST_DEADLINE
 
 
 def test_a_worker_that_hangs_is_stopped_when_its_lease_ends(payram, pay, start):

@@ -577,6 +577,14 @@ def test_each_call_has_a_deadline_of_its_own(connect):
         assert server.connections == 1
 
 
+def test_a_call_may_be_told_when_to_end(connect):
+    with raw_server(lambda _: server.closing.wait(5)) as server:
+        started = time.monotonic()
+        with pytest.raises(NoAnswer):
+            ask(connect(), server.url, ends=started + 0.4)
+        assert 0.4 <= time.monotonic() - started < 1.5
+
+
 def test_a_hasty_thread_does_not_shorten_another_threads_deadline(connect):
     patient, hasty = connect(deadline=5), connect(deadline=0.2)
     with raw_server(lambda connection: server.closing.wait(0.6) or connection.send(http())) as server:
