@@ -64,7 +64,9 @@ def resync(
     batches = payments = 0
     for lease in _leases(limit, batch_size):
         arguments = {"payments": list(lease.keys), "leased_until": lease.until.isoformat()}
-        resync_batch.apply_async(kwargs={**arguments, "threads": threads, "rate": rate}, expires=lease.until)
+        # In seconds: Celery would read the end of the lease as UTC in a shop whose times have no zone.
+        expires = leases.QUEUED.total_seconds()
+        resync_batch.apply_async(kwargs={**arguments, "threads": threads, "rate": rate}, expires=expires)
         batches, payments = batches + 1, payments + len(lease.keys)
     logger.info("Sent %d payments to the workers, in %d batches.", payments, batches)
     return {"batches": batches, "payments": payments}

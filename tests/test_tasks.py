@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from itertools import chain
 
 import pytest
+from celery.utils.time import maybe_iso8601, maybe_make_aware
 from django.db.models import F
 from django.utils import timezone
 
@@ -108,6 +109,11 @@ def receive(sender, broker):
         message = queue.get(timeout=10)
         message.ack()
         return message.headers, json.loads(message.body)
+
+
+def expires(headers, app):
+    """Return when the message is void, as a worker reads it."""
+    return maybe_make_aware(maybe_iso8601(headers["expires"]), app.timezone)
 
 
 # Workers
@@ -255,15 +261,28 @@ def test_a_message_is_json_and_lasts_as_long_as_its_lease(sender, broker):
     assert tasks.resync() == {"batches": 1, "payments": 3}
     headers, (_args, arguments, _links) = receive(sender, broker)
     assert headers["task"] == "django_payram.tasks.resync_batch"
+    until = datetime.fromisoformat(arguments["leased_until"])
     assert arguments == {
         "payments": [payment.pk for payment in payments],
-        "leased_until": headers["expires"],
+        "leased_until": until.isoformat(),
         "threads": 8,
         "rate": None,
     }
-    until = datetime.fromisoformat(headers["expires"])
     assert timedelta(minutes=4) < until - timezone.now() < timedelta(minutes=5)
     assert set(Payment.objects.values_list("next_check_at", flat=True)) == {until}
+    assert timedelta(minutes=4) < expires(headers, sender) - sender.now() <= timedelta(minutes=5)
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "UTC", "Asia/Kolkata"])
+def test_a_message_lasts_as_long_where_the_shops_times_have_no_zone(sender, broker, settings, zone):
+    """Celery reads a time without a zone as UTC."""
+    settings.USE_TZ = False
+    settings.TIME_ZONE = zone
+    PaymentFactory(next_check_at=timezone.now() - timedelta(hours=1))
+    tasks.resync()
+    headers, (_args, arguments, _links) = receive(sender, broker)
+    assert timezone.is_naive(datetime.fromisoformat(arguments["leased_until"]))
+    assert timedelta(minutes=4) < expires(headers, sender) - sender.now() <= timedelta(minutes=5)
 
 
 def test_a_schedule_faster_than_the_workers_piles_nothing_up(sender, broker):
