@@ -136,6 +136,50 @@ def test_a_payment_that_could_not_be_asked_about_comes_round_soon(payram, paymen
         assert payment.next_check_at < timezone.now() + timedelta(minutes=6)
 
 
+def refused(payram):
+    payram.sandbox.misbehave(None, "unauthorized")
+
+
+def gone(payram):
+    Payment.objects.update(project="gone")
+
+
+@pytest.mark.parametrize("why", [refused, gone])
+@pytest.mark.parametrize("given", [False, True])
+def test_a_payment_that_payram_refuses_leaves_the_schedule_past_its_last_age(payram, payments, why, given):
+    """F37."""
+    Payment.objects.update(created_at=timezone.now() - timedelta(days=400))
+    why(payram)
+    assert run(Payment.objects.all() if given else None)[1].failed == 3
+    assert set(Payment.objects.values_list("next_check_at", flat=True)) == {None}
+
+
+@pytest.mark.parametrize("why", [refused, gone])
+def test_a_payment_that_payram_refuses_is_asked_about_as_rarely_as_its_tier_says(payram, payments, why):
+    Payment.objects.update(created_at=timezone.now() - timedelta(days=60))
+    why(payram)
+    run()
+    for payment in Payment.objects.all():
+        assert timedelta(hours=23) < payment.next_check_at - timezone.now() <= timedelta(days=1)
+
+
+def test_an_outage_past_the_last_age_is_no_refusal_and_comes_round(payram, payments):
+    Payment.objects.update(created_at=timezone.now() - timedelta(days=400))
+    payram.sandbox.misbehave(None, "broken")
+    run()
+    for payment in Payment.objects.all():
+        assert timedelta(minutes=4) < payment.next_check_at - timezone.now() <= timedelta(minutes=5)
+
+
+def test_a_refused_payment_that_was_written_meanwhile_keeps_its_next_check(payments):
+    Payment.objects.update(created_at=timezone.now() - timedelta(days=400))
+    claimed = resync.claim(1)[0]
+    soon = timezone.now().replace(microsecond=0) + timedelta(minutes=1)
+    due(soon)
+    claiming.back_to_tier(claimed, asked_at=timezone.now())
+    assert set(Payment.objects.values_list("next_check_at", flat=True)) == {soon}
+
+
 def test_a_tier_sooner_than_the_retry_is_kept(payram, payments):
     payram.sandbox.misbehave(None, "broken")
     run()

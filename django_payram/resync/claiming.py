@@ -103,5 +103,14 @@ def come_round(payments: Iterable[Payment], *, at: datetime) -> None:
     lifecycle.update_unlocked(rows, next_check_at=at)
 
 
+def back_to_tier(payment: Payment, *, asked_at: datetime) -> None:
+    """Ask again when the payment's tier says so, and past its last age never: asking sooner would be useless.
+
+    Where its lease is gone, whoever took it or wrote the payment has set its next check.
+    """
+    leased = Payment.objects.filter(pk=payment.pk, next_check_at=payment.next_check_at)
+    lifecycle.update_unlocked(leased, next_check_at=lifecycle.next_check(payment, now=asked_at))
+
+
 def _can_skip() -> bool:
     return connections[database()].features.has_select_for_update_skip_locked

@@ -7,10 +7,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, NamedTuple
 
+from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, InterfaceError
 from django.utils import timezone
 
 from django_payram import conf, lifecycle, schedule
+from django_payram.exceptions import PayramRefused
 from django_payram.models import Payment, Source, database
 from django_payram.resync import claiming
 from django_payram.resync.limits import Brake, Pace
@@ -35,6 +37,8 @@ SECONDS_AHEAD = 5
 WRITTEN_AT_ONCE = 500
 """Answers without news that are noted by one statement."""
 ANNOUNCED_AT_ONCE = 100
+USELESS_TO_REPEAT = (PayramRefused, ImproperlyConfigured)
+"""PayRam does not know the payment, or the settings do not know its project: nothing that passes in five minutes."""
 
 
 class Answer(NamedTuple):
@@ -172,7 +176,7 @@ class _Desk:
         else:
             asked = self._record(payment, said, asked_at)
         if asked.error is not None:
-            _if_possible(lambda: claiming.come_round([payment], at=asked_at + schedule.RETRY))
+            _if_possible(lambda: _schedule_again(answer))
         yield asked
 
     def clear(self) -> None:
@@ -201,6 +205,14 @@ class _Desk:
             news=recorded.news,
             announced=recorded.announced,
         )
+
+
+def _schedule_again(answer: Answer) -> None:
+    """Say when to ask about a payment again after an error: soon, unless the same question gets the same answer."""
+    if isinstance(answer.said, USELESS_TO_REPEAT):
+        claiming.back_to_tier(answer.payment, asked_at=answer.asked_at)
+    else:
+        claiming.come_round([answer.payment], at=answer.asked_at + schedule.RETRY)
 
 
 def _if_possible(write: Callable[[], None]) -> None:
