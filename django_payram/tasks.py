@@ -37,6 +37,8 @@ logger = logging.getLogger("django_payram")
 MOST_AT_ONCE = 10_000
 """Payments one run sends to the workers unless told otherwise, so that the queue is bounded; the rest stays due."""
 DEFAULT_BATCH = resyncing.DEFAULT_THREADS * BATCH_PER_THREAD
+HEARING_SECONDS = 20
+"""No kept webhook is heard later than this after a run began: a slow PayRam must not hold up what is due."""
 ASKING_SECONDS = 240
 """No call begins later than this after a worker began with a batch, so that all have ended when its lease does."""
 ANNOUNCING_SECONDS = 50
@@ -58,7 +60,8 @@ def resync(
     _at_least_one(limit=limit, batch_size=batch_size, threads=threads)
     if rate is not None and not rate > 0:
         raise ValueError(f"rate must be a number above 0, not {rate!r}.")
-    lifecycle.hear_left()
+    hearing = resyncing.Brake(HEARING_SECONDS)
+    lifecycle.hear_left(stop=lambda: hearing.is_on)
     if Payment.objects.using(database()).unannounced().exists():
         announce_pending.apply_async(expires=ANNOUNCING_SECONDS)
     batches = payments = 0

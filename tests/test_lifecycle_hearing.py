@@ -425,6 +425,51 @@ def test_a_kept_webhook_of_a_project_that_is_gone_keeps_nobody_waiting(payram, p
     assert not payment.top_ups.exists()
 
 
+@pytest.fixture
+def many_left(payram, settings):
+    """Webhooks that were kept during calls for two projects, two of each."""
+    when = timezone.now() - timedelta(minutes=3)
+    for project in ("default", "second") * 2:
+        attempt = PaymentFactory(state=State.CREATING, reference=None, project=project, created_at=when)
+        payload = {"reference_id": str(uuid.uuid4()), "status": "FILLED", "customer_id": attempt.customer_id}
+        kept(project=project, reference=payload["reference_id"], payload=json.dumps(payload), created_at=when)
+    settings.PAYRAM = {**payram.setting(), "second": payram.setting()["default"]}
+
+
+def test_no_kept_webhook_is_heard_once_the_end_was_asked_for(payram, many_left):
+    lifecycle.hear_left(stop=lambda: True)
+    assert asked(payram) == 0
+
+
+def test_the_end_may_be_asked_for_between_two_kept_webhooks(payram, many_left):
+    lifecycle.hear_left(stop=lambda: asked(payram) > 0)
+    assert asked(payram) == 1
+
+
+def test_a_run_of_celery_hears_kept_webhooks_for_a_limited_time(payram, many_left, monkeypatch):
+    from django_payram import tasks
+
+    monkeypatch.setattr(tasks, "HEARING_SECONDS", -1)
+    monkeypatch.setattr(tasks.resync_batch, "apply_async", lambda **_: None)
+    tasks.resync()
+    assert asked(payram) == 0
+
+
+def test_one_call_tells_that_a_project_is_down_and_the_others_are_heard(payram, many_left, settings, caplog):
+    dead = {**payram.setting()["default"], "BASE_URL": "http://127.0.0.1:9"}
+    settings.PAYRAM = {**settings.PAYRAM, "second": dead}
+    lifecycle.hear_left()
+    heard = [message for message in caplog.messages if message.startswith("A kept webhook")]
+    assert len([message for message in heard if "could not be asked" in message]) == 1
+    assert asked(payram) == 2
+
+
+def test_a_refusal_does_not_keep_the_other_kept_webhooks_of_the_project_waiting(payram, many_left):
+    payram.sandbox.misbehave(None, "unauthorized")
+    lifecycle.hear_left()
+    assert asked(payram) == 4
+
+
 # Webhooks that came early
 
 

@@ -497,6 +497,14 @@ def test_a_brake_that_is_pulled_ends_the_run_and_what_was_claimed_comes_round(pa
     assert Payment.objects.filter(next_check_at__lte=timezone.now()).count() == 23 - summary.asked
 
 
+def test_kept_webhooks_are_heard_until_the_brake_is_on(monkeypatch):
+    told = []
+    brake = limits.Brake()
+    monkeypatch.setattr(lifecycle, "hear_left", lambda *, stop: told.extend([stop(), brake.pull(), stop()]))
+    assert run(brake=brake)[1].stopped == "A signal asked for it."
+    assert told == [False, None, True]
+
+
 def test_chosen_payments_end_with_the_brake_as_well(payram, payments):
     brake = limits.Brake()
     brake.pull()

@@ -14,7 +14,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from django_payram import conf, wire
-from django_payram.exceptions import PayramDataError, PayramError
+from django_payram.exceptions import PayramDataError, PayramError, PayramUnavailable
 from django_payram.lifecycle import ratchet
 from django_payram.lifecycle.adopting import match, take_in
 from django_payram.lifecycle.asking import ask_and_record
@@ -23,6 +23,7 @@ from django_payram.models import CRASHED_AFTER, Outcome, Payment, PaymentEvent, 
 from django_payram.statements import Question
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from django.db.models import QuerySet
@@ -205,22 +206,28 @@ def hear_kept(project: str, *, customer_id: str, since: datetime) -> None:
             hear(report, project=conf.project(project), payload=event.payload)
 
 
-def hear_left() -> None:
+def hear_left(*, stop: Callable[[], bool] = lambda: False) -> None:
     """Hear once more the webhooks that were kept because a create call was under way, and that nobody heard after it.
 
     The process that made the call was killed, or PayRam could not be asked at its end. PayRam was told that they
-    arrived and does not send them again. What cannot be confirmed now either is left to the next run.
+    arrived and does not send them again. What cannot be confirmed now either is left to the next run, and so is the
+    rest once ``stop()`` is true, and the rest of a project whose PayRam gives no answer.
     """
     now = timezone.now()
     left = _unmatched().filter(created_at__range=(now - LEFT_FOR, now - CRASHED_AFTER))
+    down: set[str] = set()
     for event in left.order_by("-pk")[:KEPT_AT_ONCE]:
-        report = _read(event)
+        if stop():
+            return
+        report = None if event.project in down else _read(event)
         if report is None or not _came_during_a_call(event, report):
             continue
         try:
             hear(report, project=conf.project(event.project), payload=event.payload)
         except (PayramError, ImproperlyConfigured, DatabaseError) as exc:
             logger.warning("A kept webhook about %s could not be heard. %s", event.reference, conf.redact(str(exc)))
+            if isinstance(exc, PayramUnavailable):
+                down.add(event.project)
 
 
 def _unmatched() -> QuerySet[PaymentEvent]:

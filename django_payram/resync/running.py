@@ -70,7 +70,7 @@ def run(
     brake, pace, lines = brake or Brake(), Pace(rate), Lines()
     size = _batch_size(threads, rate)
     if payments is None:
-        lifecycle.hear_left()
+        lifecycle.hear_left(stop=lambda: brake.is_on)
         stream = claiming.due(size, limit, brake=brake, cut=lines.cut)
     else:
         stream = claiming.chosen(payments, size, limit, brake=brake, cut=lines.cut)
