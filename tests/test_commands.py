@@ -6,19 +6,25 @@ import json
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import timedelta
 from io import StringIO
+from weakref import ref
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db.models.signals import post_init
 from django.utils import timezone
 
+from django_payram import lifecycle
 from django_payram.lifecycle import open_payment
 from django_payram.management.arguments import moment
+from django_payram.management.commands import payram_resync
 from django_payram.management.stopping import pulled_by_signals
 from django_payram.models import Payment
 from django_payram.resync import Brake
 from django_payram.states import State
+from django_payram.testing.factories import PaymentFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -272,3 +278,63 @@ def test_telling_everybody_again_needs_a_choice():
     for arguments in ([], ["--all"]):
         with pytest.raises(CommandError, match="--reference or --since"):
             resync("--announce-again", *arguments)
+
+
+@contextmanager
+def payments_in_memory():
+    """Collect how many payments there were in memory whenever one more was read."""
+    read, numbers = [], []
+
+    def one_more(instance, **_):
+        read.append(ref(instance))
+        numbers.append(sum(payment() is not None for payment in read))
+
+    post_init.connect(one_more, sender=Payment)
+    try:
+        yield numbers
+    finally:
+        post_init.disconnect(one_more, sender=Payment)
+
+
+@pytest.mark.parametrize("option", ["--dry-run", "--announce-again"])
+@pytest.mark.parametrize("limit", [[], ["--limit", "17"]])
+def test_however_many_payments_are_chosen_a_few_are_in_memory(monkeypatch, option, limit):
+    monkeypatch.setattr(payram_resync, "AT_ONCE", 2)
+    Payment.objects.bulk_create(PaymentFactory.build_batch(30))
+    with payments_in_memory() as numbers:
+        _code, lines = resync(option, "--since", "2020-01-01", "--json", *limit)
+    told = [json.loads(line)["reference"] for line in lines[:-1]]
+    chosen = Payment.objects.order_by("pk").values_list("reference", flat=True)
+    assert told == list(chosen[: 17 if limit else 30])
+    assert max(numbers) <= 6
+
+
+def test_a_dry_run_lists_the_longest_due_first_and_holds_few_in_memory():
+    for minutes in (2, 3, 1):
+        PaymentFactory(next_check_at=timezone.now() - timedelta(minutes=minutes))
+    with payments_in_memory() as numbers:
+        listed = [json.loads(line)["next_check_at"] for line in resync("--dry-run", "--json")[1][:-1]]
+    assert len(listed) == 3
+    assert listed == sorted(listed)
+    assert max(numbers) <= 2
+
+
+@pytest.mark.parametrize(
+    ("how", "why"), [("signal", "A signal asked for it."), ("time", "The time limit of 1 seconds")]
+)
+def test_telling_again_ends_when_it_is_asked_to(listener, monkeypatch, how, why):
+    Payment.objects.bulk_create(PaymentFactory.build_batch(3))
+    real = lifecycle.announce_again
+
+    def and_then(payment):
+        recorded = real(payment)
+        if how == "signal":
+            signal.raise_signal(signal.SIGTERM)
+        else:
+            time.sleep(1.1)
+        return recorded
+
+    monkeypatch.setattr(lifecycle, "announce_again", and_then)
+    code, lines = resync("--announce-again", "--since", "2020-01-01", "--time-limit", "1" if how == "time" else "60")
+    assert (code, len(listener.heard)) == (0, 1)
+    assert lines[-1].startswith(f"Stopped early. {why}")

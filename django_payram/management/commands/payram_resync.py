@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -15,6 +16,7 @@ from django_payram import lifecycle, resync
 from django_payram.management.arguments import moment, positive, rate, threads
 from django_payram.management.stopping import pulled_by_signals
 from django_payram.models import Payment, database
+from django_payram.resync.claiming import by_key
 from django_payram.states import State
 
 if TYPE_CHECKING:
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 
     from django_payram.models import PaymentQuerySet
     from django_payram.resync import Asked, Brake, Summary, Told
+
+AT_ONCE = 500
+"""Payments that are read at a time where they are listed or told of again, however many were chosen."""
 
 
 class Command(BaseCommand):
@@ -67,28 +72,16 @@ class Command(BaseCommand):
         report = _JsonReport(self) if options["json"] else _TextReport(self, _total(payments, options))
         summary = resync.Summary()
         if options["dry_run"]:
-            for payment in _preview(payments, options["limit"]):
+            for payment in _listed(payments, options["limit"]):
                 report.would_ask(payment)
-        elif options["announce_again"]:
-            self._announce_again(payments, options, report, summary)
         else:
+            work = _telling_again if options["announce_again"] else _asking
             with pulled_by_signals(resync.Brake(options["time_limit"])) as brake:
-                for done in _asking(payments, options, summary, brake):
+                for done in work(payments, options, summary, brake):
                     report.done(done)
         report.close(summary)
         if summary.exit_code and not options["watch"]:
             sys.exit(summary.exit_code)
-
-    def _announce_again(
-        self, payments: PaymentQuerySet | None, options: dict[str, Any], report: _Report, summary: Summary
-    ) -> None:
-        if payments is None or not (options["reference"] or options["since"]):
-            raise CommandError("--announce-again needs --reference or --since.", returncode=2)
-        for payment in payments[: options["limit"]]:
-            recorded = lifecycle.announce_again(payment)
-            told = resync.Told(payment=payment, announced=recorded.announced)
-            summary.count_told(told)
-            report.told(told)
 
 
 def _asking(
@@ -101,6 +94,21 @@ def _asking(
     if payments is None:
         yield from resync.announce_pending(summary=summary, brake=brake)
     yield from resync.run(payments, **how, limit=options["limit"], summary=summary, brake=brake)
+
+
+def _telling_again(
+    payments: PaymentQuerySet | None, options: dict[str, Any], summary: Summary, brake: Brake
+) -> Iterator[Told]:
+    if payments is None or not (options["reference"] or options["since"]):
+        raise CommandError("--announce-again needs --reference or --since.", returncode=2)
+    for payment in _walk(payments, options["limit"]):
+        if brake.is_on:
+            break
+        recorded = lifecycle.announce_again(payment)
+        told = resync.Told(payment=payment, announced=recorded.announced)
+        summary.count_told(told)
+        yield told
+    summary.stopped = brake.reason
 
 
 # Arguments
@@ -143,16 +151,26 @@ def _by_reference(payments: PaymentQuerySet, references: list[str]) -> PaymentQu
     return found
 
 
-def _preview(payments: PaymentQuerySet | None, limit: int | None) -> PaymentQuerySet:
+def _would_ask(payments: PaymentQuerySet | None) -> PaymentQuerySet:
     chosen = Payment.objects.using(database()).due(now()) if payments is None else payments
-    return chosen.filter(reference__isnull=False)[:limit]
+    return chosen.filter(reference__isnull=False)
+
+
+def _listed(payments: PaymentQuerySet | None, limit: int | None) -> Iterator[Payment]:
+    """Yield the payments that a run would ask about, in its order: the longest due first, chosen ones by key."""
+    found = _would_ask(payments)
+    return found[:limit].iterator(AT_ONCE) if payments is None else _walk(found, limit)
+
+
+def _walk(payments: PaymentQuerySet, limit: int | None) -> Iterator[Payment]:
+    return islice(chain.from_iterable(by_key(payments, AT_ONCE)), limit)
 
 
 def _total(payments: PaymentQuerySet | None, options: dict[str, Any]) -> int | None:
     """Return how many payments the progress bar counts up to, when there is one and an end to it."""
     if options["watch"] or not sys.stderr.isatty():
         return None
-    return _preview(payments, options["limit"]).count()
+    return _would_ask(payments)[: options["limit"]].count()
 
 
 # Reports
