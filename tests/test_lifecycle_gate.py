@@ -596,7 +596,11 @@ def test_an_answer_below_what_was_recorded_unpays_nothing_and_is_flagged_once(li
 
 def top_up(parent, **fields):
     return PaymentFactory(
-        parent=parent, order_type_id=parent.order_type_id, order_id=parent.order_id, amount_usd=Decimal("29.99"), **fields
+        parent=parent,
+        order_type_id=parent.order_type_id,
+        order_id=parent.order_id,
+        amount_usd=Decimal("29.99"),
+        **fields,
     )
 
 
