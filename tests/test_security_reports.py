@@ -15,13 +15,14 @@ import json
 import logging
 import re
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import django
 import django.test
 import pytest
 from django.core import mail
-from django.db import transaction
+from django.db import connections, transaction
 from django.test import Client
 from django.utils.log import AdminEmailHandler
 from django.views.debug import ExceptionReporter
@@ -79,9 +80,12 @@ def undone():
 
     def run(work):
         try:
-            with transaction.atomic():
+            with ExitStack() as stack:
+                for alias in connections:
+                    stack.enter_context(transaction.atomic(using=alias))
                 done = work()
-                transaction.set_rollback(True)
+                for alias in connections:
+                    transaction.set_rollback(True, using=alias)
         finally:
             client_for.cache_clear()
         return done
