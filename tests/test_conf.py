@@ -504,3 +504,17 @@ def test_a_body_that_has_yet_to_be_read_keeps_words_that_happen_to_be_a_short_ke
 
 def test_no_call_lasts_until_its_attempt_counts_as_crashed():
     assert CRASHED_AFTER.total_seconds() > LONGEST_DEADLINE
+
+
+def test_a_key_that_holds_another_one_is_cut_out_whole(settings):
+    inner, outer = "key-of-sixteen-letters", "a-key-of-sixteen-letters-more"
+    settings.PAYRAM = {
+        "default": {"BASE_URL": "https://pay.example.com", "API_KEY": inner},
+        "second": {"BASE_URL": "https://pay.example.com", "API_KEY": outer},
+    }
+    assert conf.redact(f"<{outer}> <{inner}>") == "<[key]> <[key]>"
+
+
+def test_a_key_of_one_letter_is_cut_out_as_well(settings):
+    settings.PAYRAM = {"default": {"BASE_URL": "https://pay.example.com", "API_KEY": "#"}}
+    assert conf.redact("a#b") == "a[key]b"

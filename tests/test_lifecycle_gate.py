@@ -11,8 +11,9 @@ from django.db import OperationalError, connection, connections, transaction
 from django.test import override_settings
 from django.utils import timezone
 
-from django_payram import lifecycle
+from django_payram import lifecycle, schedule
 from django_payram.lifecycle import gate, record
+from django_payram.lifecycle.entry import next_check
 from django_payram.models import Outcome, Payment, PaymentEvent, Source, database, slot
 from django_payram.signals import payment_paid, payment_updated
 from django_payram.states import Review, State
@@ -1197,3 +1198,54 @@ def test_the_first_payment_of_an_order_is_announced_also_when_it_was_topped_up_b
     assert [(name, payment) for name, payment, _extra in listener.heard if name == "payment_paid"] == [
         ("payment_paid", first)
     ]
+
+
+def test_who_acted_and_what_became_of_the_payment_is_told():
+    payment = PaymentFactory()
+    recorded = record(payment, report(State.FILLED, "49.99"), source=Source.ADMIN, actor="clerk")
+    assert (recorded.payment, recorded.payment.state) == (payment, State.FILLED)
+    event = payment.events.get(outcome=Outcome.RECORDED)
+    assert (event.actor, event.payload) == ("clerk", "")
+
+
+def test_a_report_without_a_page_leaves_the_page_and_another_reference_leaves_the_reference():
+    payment = PaymentFactory(reference="mine", url="")
+    hear(payment, State.PARTIALLY_FILLED, "5", reference="other")
+    assert (payment.reference, payment.url) == ("mine", "")
+    assert payment.events.get().actor == ""
+
+
+def test_each_update_tells_the_state_before_it(listener):
+    payment = PaymentFactory()
+    for state, usd in ((State.PARTIALLY_FILLED, "5"), (State.FILLED, "49.99")):
+        hear(payment, state, usd)
+    updates = [extra["previous_state"] for name, _payment, extra in listener.heard if name == "payment_updated"]
+    assert updates == [State.OPEN, State.PARTIALLY_FILLED]
+
+
+def test_money_of_a_top_up_is_news_of_what_it_tops_up(order, listener):
+    yesterday = timezone.now() - timedelta(days=1)
+    parent = of_order(order, state=State.PARTIALLY_FILLED, filled_usd=Decimal(20), updated_at=yesterday)
+    hear(top_up(parent), State.PARTIALLY_FILLED, "5")
+    parent.refresh_from_db()
+    assert parent.topped_up_usd == 5
+    assert parent.updated_at > yesterday
+    assert [(name, payment) for name, payment, _extra in listener.heard] == [("payment_updated", parent)]
+
+
+def test_a_right_amount_clears_its_own_reason_and_no_other():
+    payment = PaymentFactory(raised="late regression")
+    hear(payment, State.OPEN, requested_usd=Decimal("1.00"))
+    assert set(payment.raised.split()) == {"late", "regression", "amount", "request"}
+    hear(payment, State.OPEN, requested_usd=payment.amount_usd)
+    assert payment.raised.split() == ["late", "regression", "amount"]
+
+
+def test_a_partly_filled_payment_is_asked_about_by_the_age_of_its_last_news():
+    now = timezone.now()
+    payment = PaymentFactory(state=State.PARTIALLY_FILLED, created_at=now - timedelta(days=20), updated_at=now)
+    assert next_check(payment, now=now) == schedule.next_check(State.PARTIALLY_FILLED, since=now, now=now)
+    old = PaymentFactory(
+        state=State.PARTIALLY_FILLED, created_at=now - timedelta(days=20), updated_at=payment.created_at
+    )
+    assert next_check(old, now=now) != next_check(payment, now=now)

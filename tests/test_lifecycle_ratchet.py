@@ -204,3 +204,19 @@ def test_a_tolerance_with_a_fraction_is_exact():
 def test_top_ups_cover_the_amount_within_the_tolerance_once_one_of_them_is_filled(own, top_ups, child_state, covered):
     row = payment(State.PARTIALLY_FILLED, filled_usd=Decimal(own), topped_up_usd=Decimal(top_ups))
     assert ratchet.is_covered(row, [payment(child_state)], tolerance_percent=3) is covered
+
+
+@pytest.mark.parametrize(
+    ("heard", "known"),
+    [
+        (report(on_chain=True), {"confirmations": 0, "confirmations_required": None}),
+        (
+            report(on_chain=True, confirmations=3, confirmations_required=12),
+            {"confirmations": 3, "confirmations_required": 12},
+        ),
+        (report(confirmations=0), {"confirmations": None}),
+        (report(), {}),
+    ],
+)
+def test_confirmations_are_counted_from_nought_and_forgotten_when_the_money_has_vanished(heard, known):
+    assert ratchet.description(heard) == known

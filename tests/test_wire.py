@@ -961,3 +961,11 @@ def test_one_meaning_under_two_spellings_is_no_contradiction(one, other):
 def test_the_status_counts_where_no_payment_state_is_given():
     assert wire.read_webhook(body(reference_id=REFERENCE, status="FILLED")).state == State.FILLED
     assert wire.read_status(body(status="FILLED")).state == State.FILLED
+
+
+@pytest.mark.parametrize("field", ["currency", "blockchain_symbol", "deposit_address"])
+@pytest.mark.parametrize("text", ["=1+1", "@SUM(A1)", "-2", "<b>x</b>", "a;b", "a\nb<", "`id`"])
+def test_what_cannot_be_a_ticker_chain_or_address_is_dropped(field, text):
+    """F44: such text computes in a spreadsheet or runs in a page."""
+    read = wire.read_webhook(body(reference_id="r", status="OPEN", **{field: text}))
+    assert getattr(read, field.removesuffix("_symbol")) == ""
