@@ -175,6 +175,7 @@ def signed(monkeypatch):
 
 # An error in the middle of a call leaves its socket to the garbage collector.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.every_line
 @pytest.mark.parametrize("name", WORKS)
 def test_no_error_at_any_line_of_ours_shows_a_secret(name, payment, undone, signed, settings, caplog):
     """F42."""
