@@ -145,6 +145,19 @@ def test_a_table_is_restructuredtext_without_empty_columns(results):
     assert [entry.astext() for entry in line] == ["a link", "9.00 ms", "5.00 ms (bare)", "+4.0 ms"]
 
 
+def test_the_documentation_includes_every_table_and_plot_that_is_kept():
+    page = (ROOT / "docs" / "performance.rst").read_text()
+    named = set(re.findall(r"performance/([\w-]+\.(?:txt|svg))", page))
+    assert named == {path.name for path in (ROOT / "docs" / "performance").iterdir()} - {"results.json"}
+
+
+def test_the_documented_tables_are_those_of_the_kept_figures(tmp_path):
+    kept = ROOT / "docs" / "performance"
+    render(Results.from_json((kept / "results.json").read_text()), tmp_path)
+    for path in kept.glob("*.txt"):
+        assert path.read_text() == (tmp_path / path.name).read_text()
+
+
 def test_a_machine_is_described():
     facts = machine("18.4")
     assert facts["PostgreSQL"] == "18.4"
