@@ -17,6 +17,7 @@ TESTED_BY = {
     "lifecycle_announcing": ["lifecycle_gate", "lifecycle"],
     "lifecycle_entry": ["lifecycle_gate", "lifecycle"],
     "lifecycle_hearing": ["lifecycle_hearing", "lifecycle_adopting"],
+    "lifecycle_rehearing": ["lifecycle_hearing", "lifecycle_adopting"],
     "lifecycle_ratchet": ["lifecycle_ratchet", "lifecycle_noting"],
     "lifecycle_sheet": ["lifecycle_gate", "lifecycle"],
     "lifecycle_siblings": ["lifecycle_gate", "lifecycle"],

@@ -66,6 +66,7 @@ LIFECYCLE = [
     "asking",
     "adopting",
     "hearing",
+    "rehearing",
     "wish",
     "opening",
     "__init__",

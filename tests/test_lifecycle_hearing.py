@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from django_payram import conf, lifecycle, resync
 from django_payram.exceptions import PayramRefused, PayramUnavailable
-from django_payram.lifecycle import Heard, gate, hear, hearing, open_payment
+from django_payram.lifecycle import Heard, gate, hear, open_payment, rehearing
 from django_payram.models import Outcome, Payment, PaymentEvent, Source, database
 from django_payram.states import State
 from django_payram.testing.factories import PaymentFactory
@@ -189,7 +189,7 @@ def keep(payram, payment):
 
 
 def hear_kept(payment):
-    hearing.hear_kept("default", customer_id=payment.customer_id, since=payment.created_at)
+    rehearing.hear_kept("default", customer_id=payment.customer_id, since=payment.created_at)
 
 
 def test_what_was_kept_of_a_customer_is_heard_once_more(keep, payment):
@@ -376,7 +376,7 @@ def test_a_kept_webhook_that_cannot_be_read_keeps_nobody_waiting(payram, payment
 def test_a_webhook_came_during_a_call_for_its_customer(reads_elsewhere, fields, during):
     attempt = PaymentFactory(**{"customer_id": "kim", **fields})
     event = PaymentEvent(project="default", created_at=attempt.created_at + timedelta(seconds=1))
-    assert hearing._came_during_a_call(event, Report(customer_id="kim")) is during
+    assert rehearing._came_during_a_call(event, Report(customer_id="kim")) is during
 
 
 def test_a_webhook_kept_for_a_call_that_was_killed_is_heard_by_celery(payram, payment, left, monkeypatch):
@@ -497,13 +497,13 @@ EARLIER, LATER = timedelta(seconds=-1), timedelta(seconds=1)
 def test_a_webhook_that_may_be_about_a_new_payment_is_noticed(offset, facts, is_meant):
     payment = PaymentFactory(reference="mine")
     kept(**facts, created_at=payment.created_at + offset)
-    assert hearing.came_early(payment) is is_meant
+    assert rehearing.came_early(payment) is is_meant
 
 
 def test_a_line_of_another_payment_is_not_about_a_new_one():
     payment = PaymentFactory(reference="mine")
     kept(payment=PaymentFactory(), reference="mine", created_at=payment.created_at + LATER)
-    assert not hearing.came_early(payment)
+    assert not rehearing.came_early(payment)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -537,3 +537,23 @@ def test_a_repeated_webhook_of_a_top_up_tells_the_receivers_of_what_it_tops_up(p
     top_up = PaymentFactory(parent=payment, paid=True)
     assert say(top_up, State.FILLED, "49.99") == Heard.NO_NEWS
     assert "payment_paid" in listener.names
+
+
+def test_a_kept_webhook_whose_reference_is_known_by_now_is_given_to_the_payment(payram, payment):
+    made_at = payment.created_at - timedelta(minutes=4)
+    Payment.objects.update(created_at=made_at)
+    told = {"reference_id": payment.reference, "status": "OPEN", "customer_id": payment.customer_id}
+    event = kept(reference=payment.reference, payload=json.dumps(told), created_at=made_at + timedelta(minutes=1))
+    lifecycle.hear_left()
+    event.refresh_from_db()
+    assert event.payment == payment
+
+
+def test_a_kept_webhook_that_stays_unknown_stays_kept(payram, payment):
+    made_at = payment.created_at - timedelta(minutes=4)
+    Payment.objects.update(created_at=made_at)
+    told = {"reference_id": "nobodys", "status": "OPEN", "customer_id": payment.customer_id}
+    event = kept(reference="nobodys", payload=json.dumps(told), created_at=made_at + timedelta(minutes=1))
+    lifecycle.hear_left()
+    event.refresh_from_db()
+    assert event.payment is None

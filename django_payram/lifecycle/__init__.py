@@ -25,9 +25,10 @@ from django_payram.lifecycle.gate import (
     record,
     resolve,
 )
-from django_payram.lifecycle.hearing import Heard, hear, hear_left, keep_unreadable
+from django_payram.lifecycle.hearing import Heard, hear, keep_unreadable
 from django_payram.lifecycle.noting import changes_nothing, note_checked, update_unlocked
 from django_payram.lifecycle.opening import open_payment
+from django_payram.lifecycle.rehearing import hear_left
 
 __all__ = [
     "Heard",

@@ -23,7 +23,7 @@ from django_payram.exceptions import (
 from django_payram.lifecycle import gate, siblings
 from django_payram.lifecycle.adopting import match
 from django_payram.lifecycle.asking import ask_and_record
-from django_payram.lifecycle.hearing import came_early, hear_kept
+from django_payram.lifecycle.rehearing import came_early, hear_kept
 from django_payram.lifecycle.wish import Wish, read_wish
 from django_payram.models import CRASHED_AFTER, Outcome, Payment, Source, database
 from django_payram.states import Review, State
