@@ -145,7 +145,10 @@ class Payment(models.Model):
     review = models.CharField(_("review"), max_length=16, choices=Review.choices, blank=True)
     """Why a person should look at this payment; blank when all is well."""
     raised = models.CharField(_("reviews raised"), max_length=100, blank=True, editable=False)
-    """Every reason for review so far, space-separated: each is raised once, also after a person settled it."""
+    """Every reason for review so far, space-separated: each is raised once, also after a person settled it.
+
+    Two words that are no reasons stand there as well: ``request`` and ``second``, see ``lifecycle.entry``.
+    """
     metadata = models.JSONField(_("metadata"), default=dict, blank=True)
     """Anything the shop wants to remember with the payment. Never sent to PayRam."""
     parent = models.ForeignKey(
