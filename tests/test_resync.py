@@ -367,6 +367,7 @@ def test_what_cannot_be_written_down_is_said_without_keys_and_left_to_the_lease(
         raise OperationalError(f"database is locked, {TEST_KEY}")
 
     monkeypatch.setattr(lifecycle, "note_checked", locked)
+    caplog.set_level("WARNING")
     _results, summary = run()
     assert (summary.asked, summary.failed) == (3, 0)
     said = "When to ask about some payments again could not be written. database is locked, [key]"
