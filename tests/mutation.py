@@ -28,16 +28,21 @@ TESTED_BY = {
 
 
 def own_tests(mutant, nodes):
-    """Yield the tests of a mutant's module, test_wire… for ``django_payram.wire.x__get__mutmut_1``."""
+    """Return the tests of a mutant's module, test_wire… for ``django_payram.wire.x__get__mutmut_1``.
+
+    ``nodes`` are the tests seen to reach the function. What is called once a process was reached by the first test
+    only, whichever that was: if it is another module's, all tests of this one are tried.
+    """
     module = "_".join(mutant.split(".")[1:-1])
-    for name in TESTED_BY.get(module, [module]):
-        yield from (node for node in nodes if node.startswith(f"tests/test_{name}"))
+    names = [f"tests/test_{name}" for name in TESTED_BY.get(module, [module])]
+    reaching = [node for name in names for node in nodes if node.startswith(name)]
+    return dict.fromkeys(reaching or [str(path) for name in names for path in sorted(Path().glob(f"{name}*.py"))])
 
 
 def pytest_configure(config):
     mutant = os.environ.get("MUTANT_UNDER_TEST", "")
     if mutant.startswith("django_payram."):  # else mutmut is looking for the tests that reach each function
-        config.args = list(dict.fromkeys(own_tests(mutant, sorted(config.args))))
+        config.args = list(own_tests(mutant, sorted(config.args)))
 
 
 def results(folder=Path("mutants/django_payram")):
