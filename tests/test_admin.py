@@ -129,6 +129,7 @@ def test_lists_cost_the_same_whatever_the_number_of_rows(admin_client, order, pa
 
 
 def test_a_page_costs_the_same_whatever_the_number_of_events(admin_client, payment):
+    """D6."""
     counts = []
     text(admin_client.get(change(payment)))  # Django remembers content types
     for _ in range(2):
@@ -201,6 +202,7 @@ def test_the_button_tells_what_failed(admin_client, payment, payram):
 
 
 def test_a_failed_receiver_is_shown_and_told_again(admin_client, payment, payram, listener):
+    """F9, D2, D3."""
     listener.fail_on = {"payment_paid"}
     payram.pay(payment)
     press(admin_client, payment, "ask")
@@ -335,6 +337,7 @@ def test_a_missing_payment_is_survived(admin_client):
 
 
 def test_the_report_on_the_connection_is_a_page(admin_client, payment):
+    """F17."""
     assert "/admin/django_payram/payment/doctor/" in text(admin_client.get(LIST))
     assert "PayRam" in text(admin_client.get(f"{LIST}doctor/"))
 

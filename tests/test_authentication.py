@@ -119,6 +119,7 @@ def test_a_signature_that_can_cover_nothing_leaves_it_to_the_key():
 
 
 def test_a_key_fits_in_whatever_case_its_header_comes():
+    """F15."""
     ours = project()
     for name in ("HTTP_API_KEY", "HTTP_API_Key"):
         request = HttpRequest()

@@ -121,6 +121,7 @@ def test_the_suites_own_setting_passes_manage_py_check(capsys):
 @pytest.mark.usefixtures("_heard")
 @pytest.mark.parametrize(("check", "setting"), ERRORS)
 def test_what_is_wrong_is_an_error_with_the_words_of_conf(settings, check, setting):
+    """F40."""
     settings.PAYRAM = setting
     (problem,) = conf.problems()
     said = django_checks.Error(problem.message, hint=problem.hint, id=IDS[check][0])

@@ -242,6 +242,7 @@ def test_silence_is_not_definite(connect, call):
 @pytest.mark.parametrize("kind", ["slow_headers", "slow_body"])
 @pytest.mark.parametrize("call", ["create", "fetch"])
 def test_a_dripping_server_ends_with_the_deadline(connect, sandbox, kind, call):
+    """F19."""
     reference = connect(sandbox.url).create(**ORDER).reference
     client = connect(sandbox.url, TIMEOUT=(5, 5), DEADLINE=0.4)
     sandbox.misbehave(None, kind)
@@ -264,6 +265,7 @@ def test_a_body_that_breaks_off_is_not_definite(connect, sandbox, call):
 
 
 def test_a_body_over_the_limit_is_not_payrams(connect, sandbox):
+    """F19."""
     client = connect(sandbox.url)
     sandbox.misbehave(None, "huge_body")
     error = fails(client.create, **ORDER)
@@ -320,6 +322,7 @@ def test_a_status_just_below_the_redirects_is_read(connect):
 
 @pytest.mark.parametrize("call", ["create", "fetch"])
 def test_a_web_page_means_a_wrong_base_url(connect, sandbox, call):
+    """F19."""
     client = connect(sandbox.url)
     sandbox.misbehave(None, "html")
     error = fails(client.create, **ORDER) if call == "create" else fails(client.fetch, REFERENCE)
@@ -479,6 +482,7 @@ def test_a_fetch_survives_a_gateway_that_fails_twice(connect, sandbox):
 
 
 def test_a_fetch_gives_up_after_three_times(connect, sandbox):
+    """F19."""
     sandbox.misbehave(None, "gateway")
     error = fails(connect(sandbox.url).fetch, REFERENCE)
     assert isinstance(error, PayramUnavailable)
@@ -508,6 +512,7 @@ def test_an_answer_about_another_reference_is_refused(connect, sandbox):
 
 
 def test_an_answer_about_another_customer_is_refused(connect, sandbox):
+    """F51."""
     client = connect(sandbox.url)
     reference = client.create(**ORDER).reference
     sandbox.misbehave(None, "wrong_customer")

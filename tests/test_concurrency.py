@@ -36,6 +36,7 @@ def test_clicks_at_once_make_one_call_and_one_link(payram, order, threads):
 
 
 def test_clicks_with_different_amounts_leave_one_live_link(payram, order):
+    """F22, F24."""
     in_threads(
         lambda: open_payment(order, amount=10, email=order.email),
         lambda: open_payment(order, amount=20, email=order.email),
@@ -44,6 +45,7 @@ def test_clicks_with_different_amounts_leave_one_live_link(payram, order):
 
 
 def test_clicks_share_the_fate_of_the_attempt_they_waited_for(payram, order):
+    """F20, F21."""
     payram.sandbox.misbehave(None, "broken")
     in_threads(*[lambda: pay_for(order)] * 4)
     calls = [call for call in payram.sandbox.calls if call.method == "POST"]
@@ -52,6 +54,7 @@ def test_clicks_share_the_fate_of_the_attempt_they_waited_for(payram, order):
 
 
 def test_news_by_every_road_at_once_is_told_once(payram, order):
+    """F5, F7."""
     payram.sandbox.webhooks = False
     payment = pay_for(order)
     payram.sandbox.pay(payment.reference)
@@ -90,6 +93,7 @@ def test_two_payments_of_one_order_paid_in_one_instant_are_one_payment_and_one_d
 
 
 def test_top_ups_at_once_pay_their_parent_once(order):
+    """F23."""
     parent = PaymentFactory(order_type=content_type(order), order_id=str(order.pk), partly_paid=True)
     halves = PaymentFactory.create_batch(
         2, parent=parent, order_type=content_type(order), order_id=str(order.pk), amount_usd=Decimal(15)
@@ -103,6 +107,7 @@ def test_top_ups_at_once_pay_their_parent_once(order):
 
 
 def test_workers_telling_receivers_at_once_tell_them_once(order):
+    """F5, F47."""
     payment = PaymentFactory(paid=True, pending="payment_paid", order_type=content_type(order), order_id=str(order.pk))
     in_threads(*[lambda: lifecycle.announce(payment)] * 4)
     order.refresh_from_db()

@@ -80,7 +80,7 @@ relaxed = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, H
 @relaxed
 @given(st.data())
 def test_any_order_repetition_and_loss_ends_the_same(data):
-    """F7, F53."""
+    """F7, F53, D1."""
     history = data.draw(histories())
     with listening() as straight:
         expected = PaymentFactory(amount_usd=AMOUNT)

@@ -119,6 +119,7 @@ def test_a_new_shop_has_no_news():
 
 
 def test_the_age_of_the_last_webhook_is_told():
+    """F17."""
     webhook(created_at=ago(days=3))
     webhook(created_at=ago(hours=2))
     webhook(source=Source.RESYNC)

@@ -149,3 +149,17 @@ def test_a_state_is_written_in_one_place():
         if isinstance(target, ast.Attribute) and target.attr == "state"
     ]
     assert [name for name, _line in writers] == ["entry.py"]
+
+
+def test_no_row_that_was_read_is_saved_whole():
+    """F4: what others have written since would be undone."""
+    calls = [
+        (path.name, ast.unparse(call))
+        for path in modules()
+        if "sandbox" not in path.parts
+        for call in ast.walk(ast.parse(path.read_text()))
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr in {"save", "asave"}
+    ]
+    known = [call for call in calls if call != ("entry.py", "self.save()")]  # writes what the gate has set, no more
+    assert {name for name, _call in known} == {"opening.py", "adopting.py"}
+    assert all("force_insert=True" in call or "update_fields=" in call for _name, call in known), known

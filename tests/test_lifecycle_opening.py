@@ -277,18 +277,20 @@ def test_an_unknown_project_is_named(order):
 
 
 def test_a_second_call_returns_the_open_payment(payram, order):
-    """F21."""
+    """F21, F45."""
     assert pay_for(order) == pay_for(order)
     assert len(creates(payram)) == 1
 
 
 def test_a_partly_paid_payment_keeps_its_link(payram, order):
+    """F45."""
     payment = pay_for(order)
     payram.pay(payment, 10)
     assert pay_for(order) == payment
 
 
 def test_a_partly_paid_and_closed_payment_gets_a_new_link(payram, order):
+    """F25."""
     payment = pay_for(order)
     payram.pay(payment, 10)
     payram.expire(payment)

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.django_db
 
 
 def test_a_reference_is_unique_in_its_project_only():
+    """F26, F48."""
     PaymentFactory(reference="x")
     PaymentFactory(reference="x", project="other")
     with pytest.raises(IntegrityError), transaction.atomic(using=database()):

@@ -57,6 +57,7 @@ def test_every_state_has_its_tiers():
 
 @pytest.mark.parametrize(("state", "age", "expected"), CASES)
 def test_a_payment_is_asked_about_less_often_as_it_ages(state, age, expected):
+    """F28, F37."""
     assert wait(state, age) == expected
 
 
@@ -78,6 +79,12 @@ def test_every_payment_leaves_the_schedule_in_bounded_time(state):
         age, asked = age + pause, asked + 1
     assert asked < 2000
     assert age <= 181 * DAY
+
+
+@pytest.mark.parametrize("state", [State.CREATING, State.OPEN, State.PARTIALLY_FILLED, State.CANCELED])
+def test_what_may_still_be_paid_is_asked_about_when_webhooks_have_long_ended(state):
+    """F2, F28: PayRam repeats a webhook for about 87 hours."""
+    assert wait(state, 60 * DAY) is not None
 
 
 def test_a_failed_question_is_asked_again_after_five_minutes():

@@ -95,6 +95,7 @@ def test_what_json_writes_is_read_back(value):
     ],
 )
 def test_anything_else_is_refused_with_a_sentence(body, reason):
+    """F12, F33."""
     with pytest.raises(ValueError) as caught:
         loads(body)
     assert type(caught.value) is ValueError
@@ -169,5 +170,6 @@ def test_a_hostile_body_costs_no_more_than_its_length(body):
 @settings(deadline=None)
 @given(st.binary() | st.text().map(str.encode) | st.text(alphabet='[]{}",:\\ 0123456789eE+-.NaInfity').map(str.encode))
 def test_bytes_are_read_or_are_a_value_error(body):
+    """F12."""
     with suppress(ValueError):
         loads(body)

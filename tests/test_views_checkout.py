@@ -52,6 +52,7 @@ def test_only_a_post_makes_a_link(payram, client, order):
 
 
 def test_the_amount_in_the_request_is_ignored(payram, client, order):
+    """F25."""
     client.post(
         f"/orders/{order.pk}/pay/", {"amount": "0.01", "email": "x@example.org", "next": "https://evil.example"}
     )
@@ -132,6 +133,7 @@ def test_a_view_without_its_methods_says_which_is_missing(rf):
 
 
 def test_project_and_customer_id_are_the_shops_to_say(payram, order, rf, settings):
+    """F27."""
     settings.PAYRAM = {"second": settings.PAYRAM["default"]}
 
     class Pay(CheckoutView):

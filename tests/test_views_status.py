@@ -34,6 +34,7 @@ def state(client, payment):
 
 
 def test_a_lost_webhook_heals_before_the_customers_eyes(payram, client, payment):
+    """F45, D5."""
     payram.pay(payment)
     text = page(client, payment).content.decode()
     assert "<title>Paid</title>" in text
@@ -43,6 +44,7 @@ def test_a_lost_webhook_heals_before_the_customers_eyes(payram, client, payment)
 
 
 def test_the_page_shows_what_is_to_be_done(payram, client, payment, order):
+    """F29, F30."""
     payram.pay(payment, 20)
     text = page(client, payment).content.decode()
     assert "short by 29.99 USD" in text
@@ -100,6 +102,7 @@ def test_no_page_shows_the_e_mail_or_customer_id(client, payment):
 
 @pytest.mark.parametrize("view", ["payram:status", "payram:status-api"])
 def test_an_unknown_token_is_not_found(client, view):
+    """F55, D5."""
     assert client.get(reverse(view, args=[uuid.uuid4()])).status_code == 404
 
 
@@ -121,6 +124,7 @@ def test_pages_are_for_looking_only(client, payment, view):
 
 
 def test_the_token_is_the_credential_also_under_the_login_middleware(client, payment, settings):
+    """F46."""
     settings.MIDDLEWARE = [*settings.MIDDLEWARE, "django.contrib.auth.middleware.LoginRequiredMiddleware"]
     assert page(client, payment).status_code == 200
     assert state(client, payment).status_code == 200
@@ -181,6 +185,7 @@ def test_the_reference_leads_to_the_status_page(client, payment, name, slash):
 
 @pytest.mark.parametrize("name", ["invoice_id", "invoiceId", "invoiceID"])
 def test_the_invoice_id_leads_to_the_status_page(client, payment, name):
+    """F49."""
     assert return_to(client, f"?{name}={payment.token}")["Location"].endswith(f"{payment.token}/")
 
 

@@ -86,6 +86,7 @@ def test_a_key_that_is_an_everyday_word_spoils_no_query(paid, settings):
 
 
 def test_a_signed_post_is_recorded(paid):
+    """F13."""
     body = json.dumps(body_of(paid)).encode()
     headers = {"API-KEY": KEY, "X-Payram-Signature": f"sha256={signature(KEY, body)}"}
     assert knock(body, headers=headers).status_code == 200
@@ -352,7 +353,7 @@ def test_a_shops_transaction_per_request_does_not_hold_the_webhook():
 
 
 def test_no_key_and_no_signature_reach_log_or_row(paid, caplog):
-    """F42."""
+    """F42, D2."""
     body = json.dumps(body_of(paid, note=KEY)).encode()
     proof = signature(KEY, body)
     with caplog.at_level(logging.DEBUG):

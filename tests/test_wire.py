@@ -532,6 +532,7 @@ def test_null_and_blank_mean_unknown_and_zero_means_zero(written):
 )
 @pytest.mark.parametrize("name", ["filled_amount", "filled_amount_usd", "amount_in_usd", "confirmation_current"])
 def test_what_is_not_plainly_a_number_is_refused(name, written):
+    """F33."""
     with pytest.raises(PayramDataError, match=f"^The field {name} is not a number\\.$"):
         webhook(**{name: written})
 
@@ -539,6 +540,7 @@ def test_what_is_not_plainly_a_number_is_refused(name, written):
 @pytest.mark.parametrize("written", [-1, "-0.01", "-1e-40"])
 @pytest.mark.parametrize("name", ["filled_amount", "filled_amount_usd", "amount_in_usd", "confirmation_current"])
 def test_a_negative_number_is_refused(name, written):
+    """F33."""
     with pytest.raises(PayramDataError, match=f"^The field {name} is negative\\.$"):
         webhook(**{name: written})
 
@@ -779,6 +781,7 @@ BODIES = st.binary() | st.dictionaries(st.sampled_from(NAMES), VALUES).map(lambd
 @settings(deadline=None)
 @given(BODIES)
 def test_bytes_are_read_or_are_a_data_error(content):
+    """F12."""
     for read in (wire.read_webhook, wire.read_status, wire.read_created):
         try:
             read(content)
@@ -966,6 +969,6 @@ def test_the_status_counts_where_no_payment_state_is_given():
 @pytest.mark.parametrize("field", ["currency", "blockchain_symbol", "deposit_address"])
 @pytest.mark.parametrize("text", ["=1+1", "@SUM(A1)", "-2", "<b>x</b>", "a;b", "a\nb<", "`id`"])
 def test_what_cannot_be_a_ticker_chain_or_address_is_dropped(field, text):
-    """F44: such text computes in a spreadsheet or runs in a page."""
+    """Such text computes in a spreadsheet or runs in a page."""
     read = wire.read_webhook(body(reference_id="r", status="OPEN", **{field: text}))
     assert getattr(read, field.removesuffix("_symbol")) == ""

@@ -146,7 +146,7 @@ def _save(payment: Payment) -> Payment:
     payment.next_check_at = timezone.now()
     try:
         with transaction.atomic(using=database()):
-            payment.save(using=database())
+            payment.save(using=database(), force_insert=True)
     except IntegrityError:
         return _payments(payment.project).get(reference=payment.reference)
     return payment
