@@ -227,6 +227,16 @@ def test_a_payment_is_given_the_kept_webhooks_of_its_reference(db, fields, refer
     assert event.payment == (payment if matched else None)
 
 
+def test_a_line_that_another_payment_has_stays_where_it_is(db):
+    """A top-up that could not be told apart is noted under its reference, on the payment that it may top up."""
+    other, payment = PaymentFactory(), PaymentFactory(reference="known")
+    facts = {"project": "default", "reference": "known", "source": Source.WEBHOOK, "outcome": Outcome.UNMATCHED}
+    event = PaymentEvent.objects.create(payment=other, **facts)
+    assert not adopting.match(payment)
+    event.refresh_from_db()
+    assert event.payment == other
+
+
 def test_of_two_webhooks_at_once_one_inserts_the_top_up_and_the_other_finds_it(payram):
     parent = PaymentFactory(partly_paid=True)
     hint = Report(reference="top-up", customer_id=parent.customer_id)

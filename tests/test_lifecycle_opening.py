@@ -129,8 +129,9 @@ def test_a_wrong_amount_raises_before_anything_is_written(payram, order, amount)
 
 @pytest.mark.parametrize("amount", [1.5, True, None, [1], b"1"])
 def test_an_amount_of_another_type_raises(order, amount):
-    with pytest.raises(ValueError, match="amount"):
+    with pytest.raises(ValueError) as caught:
         open_payment(order, amount=amount, email="buyer@example.org")
+    assert str(caught.value) == f"amount must be a Decimal, an int or a str, not {type(amount).__name__}."
     assert not Payment.objects.exists()
 
 
@@ -211,6 +212,12 @@ def test_metadata_that_a_database_cannot_hold_raises_before_anything_is_written(
         open_payment(order, amount=1, email="buyer@example.org", metadata=metadata)
     assert not Payment.objects.exists()
     assert creates(payram) == []
+
+
+def test_the_refusal_of_a_nul_character_says_why(order):
+    with pytest.raises(ValueError) as caught:
+        open_payment(order, amount=1, email="buyer@example.org", metadata={"note": "a\x00b"})
+    assert str(caught.value) == "metadata must not hold a NUL character: PostgreSQL keeps none."
 
 
 def test_metadata_may_hold_any_text(payram, order):
@@ -423,6 +430,19 @@ def test_a_payment_that_cannot_be_saved_for_another_reason_is_an_error_at_last(p
         pay_for(order)
     assert len(tries) == opening.LOST_RACES
     assert not creates(payram)
+
+
+def test_a_link_that_could_not_be_replaced_keeps_its_place(payram, order, monkeypatch):
+    first = pay_for(order)
+
+    def refuse(self, **options):
+        raise IntegrityError("a constraint of the shop")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Payment, "save", refuse)
+        with pytest.raises(IntegrityError):
+            pay_for(order, "60.00")
+    assert pay_for(order) == first
 
 
 def test_a_payment_without_an_order_that_cannot_be_saved_is_an_error(payram, monkeypatch):

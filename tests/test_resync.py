@@ -9,13 +9,14 @@ from decimal import Decimal
 from threading import Barrier, current_thread
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connections
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from django_payram import lifecycle, resync
 from django_payram.exceptions import PayramDataError, PayramUnavailable
 from django_payram.lifecycle import open_payment
-from django_payram.models import Payment, Source
+from django_payram.models import Payment, Source, database
 from django_payram.resync import claiming, limits, lines, running, watching
 from django_payram.states import State
 from django_payram.testing.factories import PaymentFactory
@@ -178,6 +179,15 @@ def test_a_refused_payment_that_was_written_meanwhile_keeps_its_next_check(payme
     due(soon)
     claiming.back_to_tier(claimed, asked_at=timezone.now())
     assert set(Payment.objects.values_list("next_check_at", flat=True)) == {soon}
+
+
+def test_a_refusal_of_one_payment_leaves_the_leases_of_the_others(payments):
+    Payment.objects.update(created_at=timezone.now() - timedelta(days=400))
+    refused, *others = resync.claim(3)
+    assert {other.next_check_at for other in others} == {refused.next_check_at}
+    claiming.back_to_tier(refused, asked_at=timezone.now())
+    left = Payment.objects.exclude(next_check_at=None)
+    assert set(left) == set(others)
 
 
 def test_a_tier_sooner_than_the_retry_is_kept(payram, payments):
@@ -788,6 +798,16 @@ def test_a_receiver_that_fails_again_is_counted(listener):
     summary = resync.Summary()
     assert [one.announced for one in resync.announce_pending(summary=summary)] == [False]
     assert (summary.announced, summary.exit_code) == (0, 3)
+
+
+def test_pending_announcements_are_read_in_batches(listener, monkeypatch):
+    monkeypatch.setattr(running, "ANNOUNCED_AT_ONCE", 2)
+    PaymentFactory.create_batch(3, paid=True, pending="payment_paid")
+    with CaptureQueriesContext(connections[database()]) as queries:
+        told = resync.announce_pending()
+        next(told)
+    assert [query["sql"] for query in queries if "LIMIT 2" in query["sql"]]
+    assert len(list(told)) == 2
 
 
 def test_receivers_that_keep_failing_do_not_keep_the_others(listener, monkeypatch):

@@ -78,7 +78,8 @@ def test_a_get_without_a_body_is_read_from_its_query(paid):
 
 
 def test_a_key_that_is_an_everyday_word_spoils_no_query(paid, settings):
-    settings.PAYRAM = {"default": {**settings.PAYRAM["default"], "WEBHOOK_KEYS": ["FILLED"]}}
+    everyday = paid.reference[:8]
+    settings.PAYRAM = {"default": {**settings.PAYRAM["default"], "WEBHOOK_KEYS": [everyday]}}
     query = {"reference_id": paid.reference, "payment_state": "FILLED"}
     assert Client().get("/payram/webhook/", query, headers={"API-Key": KEY}).status_code == 200
     paid.refresh_from_db()
