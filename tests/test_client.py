@@ -629,6 +629,12 @@ def test_a_key_that_comes_back_is_taken_out_of_message_and_code(connect):
         assert error.code == "bad [key]"
 
 
+def test_a_key_that_comes_back_in_a_good_answer_is_taken_out(connect):
+    """F42: whatever stands between may repeat what was sent."""
+    with raw_server(http(body={"payment_state": "OPEN", "invoice_id": f"for {KEY}"})) as server:
+        assert connect(server.url).fetch(REFERENCE).invoice_id == "for [key]"
+
+
 def test_a_long_message_is_cut_only_once_the_key_is_out(connect):
     with raw_server(http(401, {"code": "c" * 60 + KEY, "message": "m" * 290 + KEY + "n" * 100})) as server:
         error = fails(connect(server.url).create, **ORDER)

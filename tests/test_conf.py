@@ -10,7 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django_payram import conf
 from django_payram.conf import OPTIONS, Problem, Project
 from django_payram.models import CRASHED_AFTER
-from django_payram.options import LONGEST_DEADLINE
+from django_payram.options import LONGEST_DEADLINE, sealed
 
 KEY = "00112233445566778899aabbccddeeff"
 OTHER_KEY = "ffeeddccbbaa99887766554433221100"
@@ -134,6 +134,21 @@ def test_a_project_shows_no_key_and_cannot_be_changed(declare):
     assert repr(project.accepted_keys) == "('[key]', '[key]')"
     with pytest.raises(FrozenInstanceError):
         project.enabled = False
+
+
+def test_every_key_of_the_setting_is_sealed_and_nothing_else_is_changed():
+    """F42: error reports print what frames hold."""
+    options = {**PLAIN, "API_KEY": KEY, "WEBHOOK_KEYS": [OTHER_KEY, (KEY,), 7]}
+    read = sealed({"default": options})
+    assert read == {"default": {**options, "WEBHOOK_KEYS": [OTHER_KEY, [KEY], 7]}}
+    assert KEY not in repr(read)
+    assert OTHER_KEY not in repr(read)
+    assert PLAIN["BASE_URL"] in repr(read)
+
+
+@pytest.mark.parametrize("setting", [None, "text", [KEY]])
+def test_a_setting_that_is_no_dict_is_left_as_it_is(setting):
+    assert sealed(setting) is setting
 
 
 def test_the_setting_is_read_late(declare):

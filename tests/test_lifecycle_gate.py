@@ -247,8 +247,9 @@ def test_each_state_has_its_next_check():
 def test_a_payment_that_is_gone_says_so():
     payment = PaymentFactory()
     Payment.objects.all().delete()
-    with pytest.raises(Payment.DoesNotExist):
+    with pytest.raises(Payment.DoesNotExist) as caught:
         record(payment, report(State.OPEN), source=Source.WEBHOOK)
+    assert str(caught.value) == f"The payment {payment.token} is gone."
 
 
 # Amounts
@@ -878,6 +879,19 @@ def test_the_sender_of_every_signal_is_the_model():
     finally:
         payment_paid.disconnect(receiver, sender=Payment)
     assert heard == [(Payment, payment)]
+
+
+def test_a_receiver_that_listens_to_payments_only_is_a_receiver(monkeypatch):
+    heard = []
+
+    def receiver(payment, **kwargs):
+        heard.append(payment)
+
+    monkeypatch.setattr(payment_paid, "receivers", [])
+    payment = PaymentFactory()
+    payment_paid.connect(receiver, sender=Payment)
+    hear(payment, State.FILLED, "49.99")
+    assert heard == [payment]
 
 
 def test_a_signal_without_receivers_counts_as_told():

@@ -35,7 +35,7 @@ def next_check(payment: Payment, *, now: datetime) -> datetime | None:
 class Entry(Sheet):
     """What is about to be written of one payment, decided from its locked rows."""
 
-    def __init__(self, payment: Payment, *, source: Source, payload: str = "", actor: str = "") -> None:
+    def __init__(self, payment: Payment, *, source: Source, payload: str, actor: str) -> None:
         super().__init__(payment, source=source, payload=payload, actor=actor)
         self.news = False
         self.announced = False
@@ -170,9 +170,7 @@ class Entry(Sheet):
         total = sum(top_up.received_usd for top_up in self.top_ups)
         if total > self.root.topped_up_usd:
             self._flag_surprising_top_up()
-            self.news = True
             self.set(self.root, topped_up_usd=total, updated_at=self.now)
-            self.due.add("payment_updated")
 
     def _flag_surprising_top_up(self) -> None:
         """Money under a new reference for a payment that is paid, or whose link was closed, surprises the shop."""

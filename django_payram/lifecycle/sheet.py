@@ -18,7 +18,7 @@ class Sheet:
     ``row`` is the payment itself, ``root`` what it tops up, or itself.
     """
 
-    def __init__(self, payment: Payment, *, source: Source, payload: str = "", actor: str = "") -> None:
+    def __init__(self, payment: Payment, *, source: Source, payload: str, actor: str) -> None:
         self.source, self.payload, self.actor = source, payload, actor
         self.now = timezone.now()
         self._events: list[PaymentEvent] = []
