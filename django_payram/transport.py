@@ -12,7 +12,7 @@ import io
 import math
 import threading
 import time
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -106,7 +106,7 @@ class Transport:
 def _way(site: str) -> dict[str, Any]:
     """Return what the environment says of the way to a site: proxies and certificates."""
     with requests.Session() as session:
-        return cast("dict[str, Any]", session.merge_environment_settings(site, {}, stream=True, verify=None, cert=None))
+        return dict(session.merge_environment_settings(site, {}, stream=True, verify=None, cert=None))
 
 
 def _body(response: requests.Response) -> bytes:
@@ -140,7 +140,10 @@ def _reason(exc: Exception) -> str:
 
 
 class _TimedReader(io.RawIOBase):
-    """A socket's reading side: every single read ends with the call's deadline, and all reads together are bounded."""
+    """A socket's reading side: every single read ends with the call's deadline, and all reads together are bounded.
+
+    Its errors have no text: whoever made the call is told what became of it by NoAnswer.
+    """
 
     def __init__(self, raw: io.RawIOBase, sock: socket.socket, ends: float) -> None:
         self._raw, self._sock, self._ends = raw, sock, ends
@@ -153,9 +156,9 @@ class _TimedReader(io.RawIOBase):
     def readinto(self, buffer: Any) -> int | None:
         left = self._ends - time.monotonic()
         if left <= 0:
-            raise TimeoutError("The call's deadline has passed.")
+            raise TimeoutError
         if self._room <= 0:
-            raise ConnectionError("The answer does not end.")
+            raise ConnectionError
         self._sock.settimeout(min(left, self._patience))
         count = self._raw.readinto(buffer)
         self._room -= count or 0

@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 from pathlib import Path
+
+from django_payram.statements import Question
 
 NOTICED = {1, 3}  # exit codes of pytest: a test failed, or could not even be run
 TIMED_OUT = {36, 24, -24, 152, 255}  # exit codes of mutmut
@@ -43,6 +46,14 @@ def pytest_configure(config):
     mutant = os.environ.get("MUTANT_UNDER_TEST", "")
     if mutant.startswith("django_payram."):  # else mutmut is looking for the tests that reach each function
         config.args = list(own_tests(mutant, sorted(config.args)))
+        forget_statements()
+
+
+def forget_statements():
+    """Let statements be made anew: they were made once, in the process of which this one is a copy."""
+    for kept in gc.get_objects():
+        if isinstance(kept, Question):
+            kept._made.clear()
 
 
 def results(folder=Path("mutants/django_payram")):

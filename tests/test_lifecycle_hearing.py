@@ -540,8 +540,8 @@ def test_a_repeated_webhook_of_a_top_up_tells_the_receivers_of_what_it_tops_up(p
 
 
 def test_a_kept_webhook_whose_reference_is_known_by_now_is_given_to_the_payment(payram, payment):
-    PaymentFactory(project="second", reference=payment.reference)
-    PaymentFactory(reference="another")
+    PaymentFactory(pk=-1, project="second", reference=payment.reference)
+    PaymentFactory(pk=-2, reference="another")
     made_at = payment.created_at - timedelta(minutes=4)
     Payment.objects.update(created_at=made_at)
     told = {"reference_id": payment.reference, "status": "OPEN", "customer_id": payment.customer_id}

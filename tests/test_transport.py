@@ -121,6 +121,25 @@ def test_connections_are_kept(connect):
         assert (len(server.requests), server.connections) == (5, 1)
 
 
+def test_the_surroundings_are_looked_at_once_for_each_site(connect, monkeypatch):
+    def talk(connection):
+        connection.send(http())
+        return True
+
+    looked, real = [], requests.Session.merge_environment_settings
+
+    def look(self, url, *args, **options):
+        looked.append(url)
+        return real(self, url, *args, **options)
+
+    monkeypatch.setattr(requests.Session, "merge_environment_settings", look)
+    transport = connect()
+    with raw_server(talk) as server:
+        for path in ("/api/v1/payment", "/api/v1/payment/reference/r", "/"):
+            ask(transport, server.url + path)
+    assert looked == [server.url]
+
+
 def test_a_closed_transport_keeps_no_connection(connect):
     def talk(connection):
         connection.send(http())
@@ -137,23 +156,24 @@ def test_a_closed_transport_keeps_no_connection(connect):
 
 
 def test_as_many_connections_are_kept_as_threads_need(connect, caplog):
-    meeting = threading.Barrier(3)
+    most = 12  # requests itself keeps ten
+    meeting = threading.Barrier(most + 1)
 
     def talk(connection):
         meeting.wait(5)
         connection.send(http())
         return True
 
-    transport = connect(connections=2)
+    transport = connect(connections=most)
     with raw_server(talk) as server:
         for _ in range(2):
-            threads = [threading.Thread(target=ask, args=(transport, server.url, "GET")) for _ in range(2)]
+            threads = [threading.Thread(target=ask, args=(transport, server.url, "GET")) for _ in range(most)]
             for thread in threads:
                 thread.start()
             meeting.wait(5)
             for thread in threads:
                 thread.join()
-        assert server.connections == 2
+        assert server.connections == most
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 

@@ -35,11 +35,14 @@ def next_check(payment: Payment, *, now: datetime) -> datetime | None:
 class Entry(Sheet):
     """What is about to be written of one payment, decided from its locked rows."""
 
+    announced: bool
+    """Whether all receivers that had to be told succeeded. Known once it is committed, as is ``interrupt``."""
+    interrupt: BaseException | None
+    """What stops this process, if a receiver met it."""
+
     def __init__(self, payment: Payment, *, source: Source, payload: str, actor: str) -> None:
         super().__init__(payment, source=source, payload=payload, actor=actor)
         self.news = False
-        self.announced = False
-        self.interrupt: BaseException | None = None
         self.due: set[str] = set()
 
     # What is heard
