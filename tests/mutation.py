@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import os
+import sys
 from pathlib import Path
 
 from django_payram.statements import Question
@@ -51,9 +51,11 @@ def pytest_configure(config):
 
 def forget_statements():
     """Let statements be made anew: they were made once, in the process of which this one is a copy."""
-    for kept in gc.get_objects():
-        if isinstance(kept, Question):
-            kept._made.clear()
+    for name, module in list(sys.modules.items()):
+        if name.startswith("django_payram."):
+            for kept in vars(module).values():
+                if isinstance(kept, Question):
+                    kept._made.clear()
 
 
 def results(folder=Path("mutants/django_payram")):
