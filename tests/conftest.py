@@ -168,6 +168,18 @@ def _is_left_out(item):
     return any(set(mark.args) & set(settings.SURROUNDINGS) for mark in item.iter_markers("not_in"))
 
 
+# What a session says to wait no longer than a second for a lock.
+IMPATIENT = {"postgresql": "SET lock_timeout = '200ms'", "mysql": "SET SESSION innodb_lock_wait_timeout = 1"}
+
+
+def say(using, statements):
+    """Run the statement that this vendor knows, in the connection of this thread."""
+    connection = connections[using]
+    if statement := statements.get(connection.vendor):
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+
+
 def in_threads(*works):
     """Run callables at the same moment, each in a thread with a database connection of its own.
 

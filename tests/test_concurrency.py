@@ -6,16 +6,19 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.db import OperationalError, transaction
 from django.test import Client
 from django.utils import timezone
 
 from django_payram import lifecycle, resync
 from django_payram.lifecycle import open_payment, record
 from django_payram.models import Payment, Source, content_type, database
+from django_payram.resync import claiming
+from django_payram.resync.limits import Brake
 from django_payram.states import Review, State
 from django_payram.testing.factories import PaymentFactory
 from django_payram.wire import Report
-from tests.conftest import in_threads
+from tests.conftest import IMPATIENT, in_threads, say
 from tests.shop.models import Order
 
 pytestmark = [pytest.mark.concurrency, pytest.mark.django_db(transaction=True)]
@@ -127,14 +130,33 @@ def test_workers_never_claim_a_payment_twice():
     assert len(claimed) == len(set(claimed)) == 60
 
 
-def test_a_claim_skips_what_another_worker_is_claiming():
-    from django.db import transaction
+def beside_a_lock(work, payment):
+    """Return what ``work`` returns while another session is writing the payment; waiting for that one is an error."""
 
-    PaymentFactory.create_batch(2, next_check_at=timezone.now() - timedelta(seconds=1))
+    def impatiently():
+        say(database(), IMPATIENT)
+        return work()
+
     with transaction.atomic(using=database()):
-        mine = list(Payment.objects.select_for_update().due(timezone.now())[:1])
-        theirs = in_threads(lambda: resync.claim(5))[0]
-    assert {payment.pk for payment in theirs} == set(Payment.objects.values_list("pk", flat=True)) - {mine[0].pk}
+        assert Payment.objects.select_for_update().get(pk=payment.pk)
+        return in_threads(impatiently)[0]
+
+
+def test_a_claim_skips_what_another_worker_is_claiming():
+    taken, free = PaymentFactory.create_batch(2, next_check_at=timezone.now() - timedelta(seconds=1))
+    assert beside_a_lock(lambda: resync.claim(5), taken) == [free]
+
+
+def test_a_payment_that_was_chosen_is_waited_for():
+    taken, _free = PaymentFactory.create_batch(2)
+    work = claiming.chosen(Payment.objects.all(), 5, None, brake=Brake(), cut=set)
+    assert isinstance(beside_a_lock(lambda: list(work), taken), OperationalError)
+
+
+def test_what_was_noted_skips_a_payment_that_is_being_written():
+    taken, free = PaymentFactory.create_batch(2)
+    assert beside_a_lock(lambda: lifecycle.note_checked([taken, free]), taken) is None
+    assert list(Payment.objects.exclude(checked_at=None)) == [free]
 
 
 @pytest.mark.parametrize("method", ["live_slot", "reference"])

@@ -13,15 +13,12 @@ from django.test import Client
 from django_payram.lifecycle import open_payment
 from django_payram.models import Outcome, Payment, PaymentEvent, content_type, database
 from django_payram.testing.factories import PaymentFactory
-from tests.conftest import in_threads
+from tests.conftest import IMPATIENT, in_threads, say
 from tests.shop.models import Order
 
 pytestmark = [pytest.mark.concurrency, pytest.mark.django_db(transaction=True)]
 
 PATIENCE = 10
-
-# What a session says to wait no longer than a second for a lock.
-IMPATIENT = {"postgresql": "SET lock_timeout = '200ms'", "mysql": "SET SESSION innodb_lock_wait_timeout = 1"}
 
 
 @pytest.fixture
@@ -43,14 +40,6 @@ def knock(payram, payment):
         return Client(headers=headers).post("/payram/webhook/", body, content_type="application/json")
 
     return knock
-
-
-def say(using, statements):
-    """Run the statement that this vendor knows, in the connection of this thread."""
-    connection = connections[using]
-    if statement := statements.get(connection.vendor):
-        with connection.cursor() as cursor:
-            cursor.execute(statement)
 
 
 def locked(payments):

@@ -127,6 +127,7 @@ def test_webhooks_are_compared_with_what_was_written(payram, payment):
     """A replica may be behind: it must not decide what is news, nor what has been kept already."""
     assert say(payment, State.OPEN) == Heard.NO_NEWS
     assert say("no-such", State.OPEN, customer_id="nobody") == Heard.UNMATCHED
+    assert say("no-such", State.OPEN, invoice_id=str(payment.token)) == Heard.UNMATCHED
     lifecycle.keep_unreadable(project=conf.project(), payload="[]", error="not an object")
 
 
