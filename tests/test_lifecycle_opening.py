@@ -320,6 +320,15 @@ def test_another_amount_opens_a_new_payment_and_the_old_one_stays_watched(payram
     assert pay_for(order, "60.00") == new
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_cart_that_has_changed_gives_up_the_place_of_its_older_link(payram, order):
+    """Outside of any transaction, as in a shop."""
+    older, newer = pay_for(order), pay_for(order, "60.00")
+    older.refresh_from_db()
+    assert older.live_slot is None
+    assert newer.live_slot == slot(order)
+
+
 def test_a_canceled_payment_gets_a_new_link(payram, order):
     payment = pay_for(order)
     payram.expire(payment)
