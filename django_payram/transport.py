@@ -71,7 +71,7 @@ class Transport:
         self._adapters = {
             method: _Adapter(max_retries=retry, pool_maxsize=connections) for method, retry in RETRIES.items()
         }
-        self._way = functools.lru_cache(maxsize=8)(_way)
+        self._way = functools.cache(_way)
 
     def send(
         self, method: str, url: str, *, headers: Mapping[str, str], json: object = None, ends: float | None = None

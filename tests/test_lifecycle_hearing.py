@@ -93,6 +93,11 @@ def test_an_unknown_reference_is_kept_once_and_not_asked_about(payram, django_as
     assert PaymentEvent.objects.count() == 2
 
 
+def test_a_webhook_that_names_an_unknown_invoice_only_is_kept_without_a_reference(payram):
+    assert say(None, State.FILLED, invoice_id=str(uuid.uuid4())) == Heard.UNMATCHED
+    assert PaymentEvent.objects.get().reference == ""
+
+
 def test_a_reference_of_another_project_is_unknown(payram, payment):
     """F48."""
     Payment.objects.update(project="other")
