@@ -88,6 +88,16 @@ def test_every_threat_has_its_defence_and_its_test():
     assert [known for known in KNOWN if known not in threats] == []
 
 
+def test_the_page_on_mutants_counts_right_and_names_every_survivor():
+    text, survivors = (ROOT / "docs" / "mutation.rst").read_text().split("The survivors\n")
+    rows = [(int(of), int(noticed)) for of, noticed in re.findall(r"^``[\w.]+`` +(\d+) +(\d+) ", text, re.MULTILINE)]
+    total, killed = map(int, re.search(r"^all +(\d+) +(\d+) ", text, re.MULTILINE).groups())
+    assert (sum(of for of, _noticed in rows), sum(noticed for _of, noticed in rows)) == (total, killed)
+    assert all(noticed >= 0.9 * of for of, noticed in rows)
+    names = re.findall(r"``[\w.]+``((?:\s+\d+)+)", survivors)
+    assert sum(len(numbers.split()) for numbers in names) == total - killed
+
+
 def test_the_page_on_payram_names_modules_that_exist():
     text = (ROOT / "docs" / "payram.rst").read_text()
     for module in set(re.findall(r"``(test_\w+)``", text)):
