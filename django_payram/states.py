@@ -55,7 +55,7 @@ class Review(models.TextChoices):
     DUPLICATE = "duplicate", _("Second payment for the order")
     """A second payment of the same order was paid."""
     LATE = "late", _("Money after cancellation")
-    """Money arrived after the link had been canceled."""
+    """Money arrived after the link had been canceled, or replaced by one for another amount."""
     PARTIAL = "partial", _("Closed while partly paid")
     """PayRam closed the link when only a part had arrived."""
 

@@ -406,6 +406,42 @@ def test_money_after_cancellation_is_paid_and_flagged_late(listener):
     ]
 
 
+@pytest.mark.parametrize("came", [State.PARTIALLY_FILLED, State.FILLED, State.OVER_FILLED])
+def test_money_on_a_link_that_another_amount_replaced_is_flagged_late_though_no_cancellation_was_heard(order, came):
+    """F24."""
+    older = of_order(order)
+    of_order(order, amount_usd=60, live_slot=slot(order))
+    hear(older, came, "20" if came == State.PARTIALLY_FILLED else "49.99")
+    assert older.is_paid is (came != State.PARTIALLY_FILLED)
+    assert older.review == Review.LATE
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({}, "asks for the same amount"),
+        ({"amount_usd": 60, "state": State.FAILED, "reference": None}, "never came to be"),
+        ({"amount_usd": 60, "is_older": True}, "is the older one"),
+    ],
+)
+def test_money_on_a_link_that_nothing_replaced_is_not_late(order, fields, why):
+    is_older = fields.pop("is_older", False)
+    other = of_order(order, **fields) if is_older else None
+    payment = of_order(order)
+    other or of_order(order, **fields)
+    hear(payment, State.FILLED, "49.99")
+    assert (payment.is_paid, payment.review) == (True, ""), why
+
+
+def test_a_top_up_of_a_link_that_another_amount_replaced_is_flagged_late(order):
+    older = of_order(order, state=State.PARTIALLY_FILLED, filled_usd=20)
+    of_order(order, amount_usd=60, live_slot=slot(order))
+    child = of_order(order, parent=older, amount_usd=Decimal("29.99"))
+    hear(child, State.FILLED, "29.99")
+    older.refresh_from_db()
+    assert (older.is_paid, older.review) == (True, Review.LATE)
+
+
 def test_a_partial_payment_that_expires_keeps_its_state_and_is_flagged(listener):
     payment = PaymentFactory()
     hear(payment, State.PARTIALLY_FILLED, "20")

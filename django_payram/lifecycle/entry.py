@@ -105,7 +105,7 @@ class Entry(Sheet):
         state = ratchet.reported_state(report)
         if state is None:
             return
-        late = ratchet.was_canceled(self.row) and state in FUNDED
+        late = state in FUNDED and (ratchet.was_canceled(self.row) or (self.row is self.root and self._is_outdated()))
         rising = higher(State(self.row.state), state) != self.row.state
         richer = ratchet.raises_sum(self.row, report)
         self.news = rising or richer or ratchet.first_sight(self.row, report)
@@ -179,7 +179,7 @@ class Entry(Sheet):
         """Money under a new reference for a payment that is paid, or whose link was closed, surprises the shop."""
         if self.root.is_paid:
             self._flag(self.root, Review.DUPLICATE)
-        elif ratchet.was_canceled(self.root):
+        elif ratchet.was_canceled(self.root) or self._is_outdated():
             self._flag(self.root, Review.LATE)
 
     def _is_wrong(self, report: Report) -> bool:
@@ -207,6 +207,11 @@ class Entry(Sheet):
 
     def _paid_by_another(self) -> bool:
         return any(other.is_paid for other in self.others)
+
+    def _is_outdated(self) -> bool:
+        """Return whether another amount was asked for since: what comes now may not be what the order costs."""
+        newer = [other for other in self.others if other.pk > self.root.pk and other.state != State.FAILED]
+        return any(other.amount_usd != self.root.amount_usd for other in newer)
 
     def _replaced(self) -> bool:
         return bool(self._replacements())
