@@ -129,6 +129,7 @@ def test_a_key_fits_in_whatever_case_its_header_comes():
 
 @pytest.mark.parametrize("written", [OTHER_KEY, KEY[:-1], KEY + "0", KEY.upper(), f"{KEY} ", "\u20ac", "\ud800", "?"])
 def test_another_key_is_refused(written):
+    """F57."""
     assert refused([project()], {"API-Key": written}) == WRONG_KEY
 
 
@@ -165,7 +166,6 @@ def test_every_listed_key_fits(options):
 
 
 def test_a_key_beyond_ascii_can_sign():
-    """F57."""
     assert len(signature("schl\xfcssel", b"body")) == 64
 
 

@@ -39,7 +39,7 @@ def test_clicks_at_once_make_one_call_and_one_link(payram, order, threads):
 
 
 def test_clicks_with_different_amounts_leave_one_live_link(payram, order):
-    """F22, F24."""
+    """F24."""
     in_threads(
         lambda: open_payment(order, amount=10, email=order.email),
         lambda: open_payment(order, amount=20, email=order.email),

@@ -253,6 +253,7 @@ def test_receivers_that_are_no_functions_are_named_as_well(settings, deaf):
 
 @pytest.mark.django_db
 def test_nobody_listening_to_payment_paid_is_a_problem(settings, deaf):
+    """D9."""
     settings.PAYRAM = {"default": OFFLINE}
     assert [finding.level for finding in found("receivers")] == [Level.PROBLEM, Level.OK, Level.OK, Level.OK]
 

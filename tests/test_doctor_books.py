@@ -66,6 +66,7 @@ def test_the_age_of_pending_announcements_is_that_of_the_oldest():
 
 @pytest.mark.parametrize(("minutes", "level"), [(9, "ok"), (11, "warning")])
 def test_an_attempt_without_an_answer_is_a_warning_after_ten_minutes(minutes, level):
+    """F20."""
     PaymentFactory(state=State.CREATING, reference=None, next_check_at=None, created_at=ago(minutes=minutes))
     assert levels(left_lying)["creating"] == level
 
@@ -171,6 +172,7 @@ def test_news_are_told_project_by_project(settings):
 
 
 def test_the_number_of_queries_does_not_depend_on_the_number_of_payments():
+    """D6."""
     PaymentFactory()
     counts = []
     for _round in range(2):

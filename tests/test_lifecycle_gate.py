@@ -434,6 +434,7 @@ def test_money_on_a_link_that_nothing_replaced_is_not_late(order, fields, why):
 
 
 def test_a_top_up_of_a_link_that_another_amount_replaced_is_flagged_late(order):
+    """F24."""
     older = of_order(order, state=State.PARTIALLY_FILLED, filled_usd=20)
     of_order(order, amount_usd=60, live_slot=slot(order))
     child = of_order(order, parent=older, amount_usd=Decimal("29.99"))
@@ -443,6 +444,7 @@ def test_a_top_up_of_a_link_that_another_amount_replaced_is_flagged_late(order):
 
 
 def test_a_partial_payment_that_expires_keeps_its_state_and_is_flagged(listener):
+    """F36."""
     payment = PaymentFactory()
     hear(payment, State.PARTIALLY_FILLED, "20")
     hear(payment, State.CANCELED, "20")
@@ -510,7 +512,7 @@ def test_the_cancellation_of_a_replaced_link_is_not_announced(listener, order):
 
 
 def test_the_cancellation_of_one_link_is_not_announced_once_another_is_paid(listener, order):
-    """F22."""
+    """F22, F36."""
     paid, other = of_order(order), of_order(order)
     hear(paid, State.FILLED, "49.99")
     hear(other, State.CANCELED)
@@ -624,6 +626,7 @@ def test_an_answer_below_what_was_recorded_unpays_nothing_and_is_flagged_once(li
     assert payment.state == State.FILLED
     assert payment.review == Review.REGRESSION
     assert listener.names.count("payment_needs_review") == 1
+    assert payment.events.get(outcome=Outcome.REVIEW).note == Review.REGRESSION
     lifecycle.resolve(payment, reason="A node was behind.", actor="kim")
     hear(payment, State.OPEN)
     assert payment.review == ""
@@ -729,6 +732,8 @@ def test_a_mended_receiver_of_updates_is_told_from_which_state_it_last_knew(list
 
 @pytest.mark.not_in("databases", reason="two databases have no common transaction")
 def test_what_a_failing_receiver_wrote_is_undone_and_what_the_others_wrote_stays(order):
+    """F9."""
+
     def count(sender, payment, **kwargs):
         Order.objects.filter(pk=order.pk).update(times_paid=1, status="paid")
 

@@ -99,7 +99,7 @@ def test_a_webhook_that_names_an_unknown_invoice_only_is_kept_without_a_referenc
 
 
 def test_a_reference_of_another_project_is_unknown(payram, payment):
-    """F48."""
+    """F26, F48."""
     Payment.objects.update(project="other")
     assert say(payment, State.FILLED) == Heard.UNMATCHED
 
@@ -514,7 +514,7 @@ def test_a_line_of_another_payment_is_not_about_a_new_one():
 
 @pytest.mark.django_db(transaction=True)
 def test_a_kept_webhook_is_heard_again_when_recording_failed(payram, order, monkeypatch):
-    """F21: PayRam has been told that it arrived, and does not send it again."""
+    """F3: PayRam has been told that it arrived, and does not send it again."""
     payram.sandbox.webhooks = False
     payment = open_payment(order, amount=order.total, email=order.email)
     reference, made_at = payment.reference, timezone.now() - timedelta(minutes=4)

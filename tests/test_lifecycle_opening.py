@@ -129,6 +129,7 @@ def test_a_wrong_amount_raises_before_anything_is_written(payram, order, amount)
 
 @pytest.mark.parametrize("amount", [1.5, True, None, [1], b"1"])
 def test_an_amount_of_another_type_raises(order, amount):
+    """F33."""
     with pytest.raises(ValueError) as caught:
         open_payment(order, amount=amount, email="buyer@example.org")
     assert str(caught.value) == f"amount must be a Decimal, an int or a str, not {type(amount).__name__}."

@@ -126,7 +126,7 @@ SITUATIONS = [
 
 @pytest.mark.parametrize(("given", "facts", "sentence"), SITUATIONS)
 def test_the_customer_is_told_where_the_payment_stands(given, facts, sentence):
-    """F29, F34, F45, D5."""
+    """F29, F31, F34, F45, D5."""
     told = standing(given)
     assert (told.phase, told.title, told.tone, told.is_final, told.is_payable) == facts
     assert told.sentence == sentence

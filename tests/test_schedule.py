@@ -57,7 +57,7 @@ def test_every_state_has_its_tiers():
 
 @pytest.mark.parametrize(("state", "age", "expected"), CASES)
 def test_a_payment_is_asked_about_less_often_as_it_ages(state, age, expected):
-    """F28, F37."""
+    """F2, F28, F37."""
     assert wait(state, age) == expected
 
 

@@ -173,6 +173,14 @@ def test_the_api_answers_201_with_the_link(payram, client, order):
     assert "no-store" in response["Cache-Control"]
 
 
+def test_the_api_is_protected_against_forgery_in_a_users_name(payram, order, django_user_model):
+    """As REST framework does it: a guest, whom no session names, has nothing to lose."""
+    client = Client(enforce_csrf_checks=True)
+    assert pay_by_api(client, order).status_code == 201
+    client.force_login(django_user_model.objects.create_user("kim"))
+    assert pay_by_api(client, order).status_code == 403
+
+
 def test_the_api_answers_409_for_a_paid_order(payram, client, order):
     pay_by_api(client, order)
     payment = Payment.objects.get()
@@ -216,6 +224,7 @@ def test_the_api_is_throttled_per_client(payram, client, order, settings):
 
 @in_its_own_transactions
 def test_the_api_is_throttled_per_user(payram, order, django_user_model):
+    """F43."""
     users = [django_user_model.objects.create_user(name) for name in ("kim", "lee")]
     for user in users:
         client = Client()

@@ -51,6 +51,7 @@ def test_the_page_shows_what_is_to_be_done(payram, client, payment, order):
     assert payment.url.replace("&", "&amp;") in text
     assert order.get_absolute_url() in text
     assert payment.reference in text
+    assert "Contact the shop" in text
 
 
 def test_the_page_refreshes_itself_until_nothing_more_can_happen(payram, client, payment):
@@ -133,6 +134,7 @@ def test_the_token_is_the_credential_also_under_the_login_middleware(client, pay
 
 @pytest.mark.parametrize("name", ["status", "status-api", "return"])
 def test_pages_opt_out_of_a_transaction_per_request(name, payment):
+    """F10."""
     args = [] if name == "return" else [payment.token]
     assert set(connections) <= resolve(reverse(f"payram:{name}", args=args)).func._non_atomic_requests
 
@@ -212,6 +214,7 @@ def test_a_return_that_cannot_be_told_says_what_to_do(client, query, settings):
     response = return_to(client, query)
     assert response.status_code == 200
     assert "no need to pay again" in response.content.decode()
+    assert "Contact the shop" in response.content.decode()
     assert response["Referrer-Policy"] == "same-origin"
 
 

@@ -15,7 +15,7 @@ from django.urls import resolve, reverse
 from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
 
-from django_payram import lifecycle
+from django_payram import lifecycle, resync
 from django_payram.authentication import signature
 from django_payram.lifecycle import open_payment
 from django_payram.models import Outcome, Payment, PaymentEvent, content_type
@@ -72,6 +72,14 @@ def test_a_get_without_a_body_is_read_from_its_query(paid):
     response = Client().get(
         "/payram/webhook/", {"reference_id": paid.reference, "payment_state": "FILLED"}, headers={"API-Key": KEY}
     )
+    assert response.status_code == 200
+    paid.refresh_from_db()
+    assert paid.is_paid
+
+
+def test_a_get_with_nothing_but_a_reference_makes_us_ask(paid):
+    """F16."""
+    response = Client().get("/payram/webhook/", {"reference_id": paid.reference}, headers={"API-Key": KEY})
     assert response.status_code == 200
     paid.refresh_from_db()
     assert paid.is_paid
@@ -143,6 +151,15 @@ def test_a_rotated_key_is_accepted(paid, settings):
     """F41."""
     settings.PAYRAM = {"default": {**settings.PAYRAM["default"], "API_KEY": [KEY, "old-key-old-key-old"]}}
     assert knock(body_of(paid), headers={"API-Key": "old-key-old-key-old"}).status_code == 200
+
+
+def test_what_comes_with_a_key_that_is_listed_no_more_is_found_out_by_polling(paid):
+    """F41."""
+    assert knock(body_of(paid), headers={"API-Key": "old-key-old-key-old"}).status_code == 401
+    Payment.objects.update(next_check_at=timezone.now())
+    list(resync.run())
+    paid.refresh_from_db()
+    assert paid.is_paid
 
 
 @pytest.mark.parametrize("path", ["/payram/webhook", "/payram/webhook/"])
@@ -351,6 +368,28 @@ def test_the_login_middleware_lets_payram_in(payment, settings):
 def test_a_shops_transaction_per_request_does_not_hold_the_webhook():
     """F10."""
     assert set(connections) <= resolve("/payram/webhook/").func._non_atomic_requests
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_shops_transaction_per_request_keeps_state_event_and_error_of_a_failure(paid, listener, monkeypatch):
+    """F10."""
+    for connection in connections.all():
+        monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
+    listener.fail_on = {"payment_paid"}
+    assert knock(body_of(paid)).status_code == 500
+    paid.refresh_from_db()
+    assert paid.is_paid
+    assert "payment_paid is broken" in paid.announce_error
+    assert paid.events.filter(outcome=Outcome.NOT_ANNOUNCED).exists()
+
+
+def test_no_header_of_a_request_is_kept(paid):
+    """D2."""
+    headers = {"API-Key": KEY, "Cookie": "sessionid=cookie-of-kim", "Authorization": "Basic a2ltOnNlY3JldA=="}
+    knock(body_of(paid), headers=headers)
+    knock(b"[]", headers=headers)
+    rows = repr([*PaymentEvent.objects.values_list(), *Payment.objects.values_list()])
+    assert [word for word in ("cookie-of-kim", "a2ltOnNlY3JldA", "sessionid") if word in rows] == []
 
 
 def test_no_key_and_no_signature_reach_log_or_row(paid, caplog):

@@ -47,7 +47,7 @@ class PaymentAdmin(DecisionsAdmin):
         ),
         (
             _("Money"),
-            {"fields": ("state", "review", "amount", "received", "missing", "coins", "paid_at", "tops_up")},
+            {"fields": ("state", "review", "amount", "received", "missing", "surplus", "coins", "paid_at", "tops_up")},
         ),
         (
             _("On the chain"),
@@ -79,6 +79,11 @@ class PaymentAdmin(DecisionsAdmin):
     def missing(self, payment: Payment) -> str:
         """Return what is still to come."""
         return usd(payment.missing_usd)
+
+    @admin.display(description=_("surplus"))
+    def surplus(self, payment: Payment) -> str:
+        """Return what has come beyond the amount."""
+        return usd(payment.surplus_usd)
 
     @admin.display(description=_("received amount, as PayRam gives it"))
     def coins(self, payment: Payment) -> str:
