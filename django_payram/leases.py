@@ -42,15 +42,19 @@ class Lease:
 
 def lend(claimed: Iterable[Payment]) -> Lease:
     """Lease payments that were just claimed to whoever gets the message, however rare or frequent their tier."""
-    lease = Lease(tuple(payment.pk for payment in claimed), timezone.now() + QUEUED)
-    Payment.objects.using(database()).filter(pk__in=lease.keys).update(next_check_at=lease.until)
-    return lease
+    payments = Payment.objects.using(database()).filter(pk__in=[payment.pk for payment in claimed])
+    return _lease(payments, until=timezone.now() + QUEUED)
 
 
 def take(lease: Lease) -> Lease:
     """Take over what is still leased, for as long as asking about it may last. A second taker gets nothing."""
+    return _lease(lease.payments(), until=timezone.now() + TAKEN)
+
+
+def _lease(payments: PaymentQuerySet, *, until: datetime) -> Lease:
     with transaction.atomic(using=database()):
-        rows = lease.payments().select_for_update().order_by("pk")
-        taken = Lease(tuple(rows.values_list("pk", flat=True)), timezone.now() + TAKEN)
-        Payment.objects.using(database()).filter(pk__in=taken.keys).update(next_check_at=taken.until)
-    return taken
+        # Locked in the order in which the gate locks, or the two could block each other for good.
+        rows = payments.select_for_update().order_by("pk")
+        keys = tuple(rows.values_list("pk", flat=True))
+        Payment.objects.using(database()).filter(pk__in=keys).update(next_check_at=until)
+    return Lease(keys, until)

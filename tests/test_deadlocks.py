@@ -10,6 +10,7 @@ import pytest
 from django.db import connections, transaction
 from django.test import Client
 
+from django_payram import leases, lifecycle
 from django_payram.lifecycle import open_payment
 from django_payram.models import Outcome, Payment, PaymentEvent, content_type, database
 from django_payram.testing.factories import PaymentFactory
@@ -64,6 +65,33 @@ def heals(knock, order):
     assert knock().status_code == 200
     order.refresh_from_db()
     return (order.status, order.times_paid) == ("paid", 1)
+
+
+def test_payments_are_lent_in_the_order_in_which_the_gate_locks(order):
+    place = {"order_type": content_type(order), "order_id": str(order.pk)}
+    first, second = PaymentFactory(**place), PaymentFactory(**place)
+    # News of the first one puts its row behind the second's, where PostgreSQL comes to it last.
+    Payment.objects.filter(pk=first.pk).update(told_state="OPEN")
+    holding, ended = Event(), Event()
+
+    def hold():
+        with transaction.atomic(using=database()):
+            locked(Payment.objects.filter(pk=first.pk))
+            holding.set()
+            ended.wait(1.5)
+
+    def announce():
+        assert holding.wait(PATIENCE)
+        return lifecycle.announce(first)
+
+    def lend():
+        assert holding.wait(PATIENCE)
+        let_the_other_wait()
+        return leases.lend([first, second])
+
+    _held, announced, lease = in_threads(hold, announce, lend)
+    assert announced.announced
+    assert lease.keys == (first.pk, second.pk)
 
 
 def test_a_lock_that_takes_too_long_is_answered_503_and_heals(knock, payment, order):
