@@ -11,7 +11,7 @@ from decimal import Decimal
 import pytest
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ImproperlyConfigured
-from django.db import IntegrityError
+from django.db import IntegrityError, OperationalError
 from django.utils import timezone
 
 from django_payram.exceptions import (
@@ -181,6 +181,8 @@ def test_a_wrong_email_raises_before_anything_is_written(order, email, said):
         ("", "customer_id must be a string of printable characters."),
         ("  ", "customer_id must be a string of printable characters."),
         ("a\nb", "customer_id must be a string of printable characters."),
+        (" kim", "customer_id must not begin or end with white space, which PayRam may not give back."),
+        ("kim ", "customer_id must not begin or end with white space, which PayRam may not give back."),
         ("x" * 256, "customer_id must have at most 255 characters."),
         (5, "customer_id must be a string of printable characters."),
         (b"kim", "customer_id must be a string of printable characters."),
@@ -328,6 +330,17 @@ def test_a_cart_that_has_changed_gives_up_the_place_of_its_older_link(payram, or
     older.refresh_from_db()
     assert older.live_slot is None
     assert newer.live_slot == slot(order)
+
+
+def test_a_canceled_payment_whose_money_is_confirming_gets_no_second_link(payram, order):
+    """F21: the customer has paid in the last minute."""
+    payment = pay_for(order)
+    payram.sandbox.see(payment.reference)
+    payram.expire(payment)
+    payment.refresh_from_db()
+    assert (payment.state, payment.is_confirming) == (State.CANCELED, True)
+    assert pay_for(order) == payment
+    assert len(creates(payram)) == 1
 
 
 def test_a_canceled_payment_gets_a_new_link(payram, order):
@@ -524,6 +537,18 @@ def test_an_early_webhook_that_cannot_be_confirmed_costs_no_link(payram, order, 
     assert new.url
     said = f"Early webhooks of the customer of {new.token} could not be confirmed. PayRam at 127.0.0.1 refused"
     assert any(message.startswith(said) for message in caplog.messages)
+
+
+def test_early_webhooks_that_meet_a_busy_database_cost_no_link(payram, order, monkeypatch, caplog):
+    def busy(*args, **kwargs):
+        raise OperationalError("database is locked")
+
+    monkeypatch.setattr(opening, "came_early", lambda payment: True)
+    monkeypatch.setattr(opening, "hear_kept", busy)
+    payment = pay_for(order)
+    assert payment.url
+    said = f"Early webhooks of the customer of {payment.token} could not be confirmed. database is locked"
+    assert said in caplog.messages
 
 
 def test_a_reference_of_another_project_is_not_taken(payram, order, reads_elsewhere):

@@ -7,7 +7,7 @@ import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from django.db import IntegrityError, transaction
+from django.db import DatabaseError, IntegrityError, transaction
 from django.utils import timezone
 
 from django_payram import conf
@@ -94,7 +94,7 @@ def _claim(wish: Wish) -> tuple[Payment, bool]:
         live = next((payment for payment in attempts if payment.live_slot is not None), None)
         if live is not None and _is_being_made(live):
             live = _wait(live, until)
-        if live is not None and live.is_open and live.url and wish.is_met_by(live):
+        if live is not None and (live.is_open or live.is_confirming) and live.url and wish.is_met_by(live):
             return live, False
         try:
             return _insert(wish, attempts, instead_of=live), True
@@ -225,8 +225,9 @@ def _hear_early(payment: Payment) -> None:
     """Hear the webhooks of this customer that came while nobody could know whether they meant this payment."""
     try:
         hear_kept(payment.project, customer_id=payment.customer_id, since=payment.created_at)
-    except PayramError as exc:
-        logger.warning("Early webhooks of the customer of %s could not be confirmed. %s", payment.token, exc)
+    except (PayramError, DatabaseError) as exc:
+        error = conf.redact(str(exc))
+        logger.warning("Early webhooks of the customer of %s could not be confirmed. %s", payment.token, error)
 
 
 def _catch_up(payment: Payment, client: Client) -> Payment:

@@ -129,6 +129,8 @@ def _email(email: object) -> str:
 def _customer_id(customer_id: object) -> str:
     if not isinstance(customer_id, str) or not customer_id.strip() or not customer_id.isprintable():
         raise ValueError("customer_id must be a string of printable characters.")
+    if customer_id != customer_id.strip():
+        raise ValueError("customer_id must not begin or end with white space, which PayRam may not give back.")
     if len(customer_id) > LONGEST_CUSTOMER_ID:
         raise ValueError(f"customer_id must have at most {LONGEST_CUSTOMER_ID} characters.")
     return customer_id
