@@ -233,7 +233,8 @@ class Payment(models.Model):
     @property
     def is_held(self) -> bool:
         """Whether all the money is there but a person has to accept it first."""
-        return self.is_filled and not self.is_paid and self.parent_id is None
+        covered = self.is_filled or (self.review == Review.AMOUNT and not self.missing_usd)
+        return covered and not self.is_paid and self.parent_id is None
 
     @property
     def is_filled(self) -> bool:

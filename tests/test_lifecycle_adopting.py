@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from io import StringIO
@@ -11,7 +12,8 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from django_payram import conf, lifecycle, resync
-from django_payram.exceptions import PayramRefused, PayramUnavailable
+from django_payram.client import client_for
+from django_payram.exceptions import PayramError, PayramRefused, PayramUnavailable
 from django_payram.lifecycle import Heard, adopting, hear, open_payment
 from django_payram.models import Outcome, Payment, PaymentEvent, Source, content_type, slot
 from django_payram.states import Review, State
@@ -225,6 +227,74 @@ def test_a_payment_is_given_the_kept_webhooks_of_its_reference(db, fields, refer
     assert adopting.match(payment, reference=reference) is matched
     event.refresh_from_db()
     assert event.payment == (payment if matched else None)
+
+
+def test_a_parent_that_cannot_be_asked_about_does_not_bar_its_top_up(payram, parent, monkeypatch, caplog):
+    payram.sandbox.webhooks = False
+    reference = payram.sandbox.top_up(parent.reference)
+
+    def refuse(payment, **how):
+        raise PayramRefused("PayRam said no.", status=403, code="")
+
+    monkeypatch.setattr(adopting, "ask_and_record", refuse)
+    assert say(reference, parent.customer_id) == Heard.RECORDED
+    assert Payment.objects.get(reference=reference).parent == parent
+    assert f"PayRam could not be asked about {parent}, which is topped up. PayRam said no." in caplog.messages
+
+
+@pytest.mark.parametrize("kind", ["not_json", "throttled", "broken"])
+def test_a_top_up_that_payram_does_not_confirm_for_a_passing_reason_is_sent_again_and_kept(payram, parent, kind):
+    payram.sandbox.webhooks = False
+    reference = payram.sandbox.top_up(parent.reference)
+    payram.sandbox.misbehave(None, kind)
+    with pytest.raises(PayramError):
+        say(reference, parent.customer_id)
+    assert PaymentEvent.objects.get(payment=None).reference == reference
+    payram.sandbox.behave()
+    assert say(reference, parent.customer_id) == Heard.RECORDED
+    assert not PaymentEvent.objects.filter(payment=None).exists()
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_only_a_refusal_that_means_no_such_payment_leaves_a_top_up_unmatched(parent, monkeypatch, status):
+    class Refuses:
+        def fetch(self, reference):
+            raise PayramRefused("PayRam said no.", status=status, code="")
+
+    monkeypatch.setattr(adopting, "client_for", lambda project: Refuses())
+    if status == 403:
+        with pytest.raises(PayramRefused):
+            say("new", parent.customer_id)
+    else:
+        assert say("new", parent.customer_id) == Heard.UNMATCHED
+
+
+def test_an_attempt_that_began_while_payram_was_asked_is_not_taken_for_the_lost_one(payram, order, monkeypatch):
+    payram.sandbox.webhooks = False
+    payram.sandbox.misbehave(None, "cut_body", times=1)
+    with pytest.raises(PayramUnavailable):
+        open_payment(order, amount=order.total, email=order.email)
+    lost, reference = Payment.objects.get(), payram.sandbox.payments()[0].reference
+
+    class SlowServerThatForgetsInvoiceIds:
+        def fetch(self, asked):
+            answer = replace(client_for(conf.project()).fetch(asked), invoice_id="")
+            self.attempt = PaymentFactory(
+                order_type_id=lost.order_type_id,
+                order_id=lost.order_id,
+                customer_id=lost.customer_id,
+                state=State.CREATING,
+                reference=None,
+                live_slot=slot(order),
+            )
+            return answer
+
+    server = SlowServerThatForgetsInvoiceIds()
+    monkeypatch.setattr(adopting, "client_for", lambda project: server)
+    assert say(reference, lost.customer_id) == Heard.UNMATCHED
+    server.attempt.refresh_from_db()
+    assert server.attempt.reference is None
+    assert PaymentEvent.objects.filter(payment=None, reference=reference).exists()
 
 
 def test_a_line_that_another_payment_has_stays_where_it_is(db):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from decimal import Decimal
+from itertools import permutations
 
 import pytest
 from django.conf import settings
@@ -12,6 +13,7 @@ from django.test import override_settings
 from django.utils import timezone
 
 from django_payram import lifecycle, schedule
+from django_payram.exceptions import PayramDataError
 from django_payram.lifecycle import gate, record
 from django_payram.lifecycle.entry import next_check
 from django_payram.models import Outcome, Payment, PaymentEvent, Source, database, slot
@@ -417,20 +419,21 @@ def test_money_on_a_link_that_another_amount_replaced_is_flagged_late_though_no_
 
 
 @pytest.mark.parametrize(
-    ("fields", "why"),
+    ("older", "newer"),
     [
-        ({}, "asks for the same amount"),
-        ({"amount_usd": 60, "state": State.FAILED, "reference": None}, "never came to be"),
-        ({"amount_usd": 60, "is_older": True}, "is the older one"),
+        ([], [{}]),  # the same amount
+        ([], [{"amount_usd": 60, "state": State.FAILED, "reference": None}]),  # a link that never came to be
+        ([{"amount_usd": 60}], []),
     ],
 )
-def test_money_on_a_link_that_nothing_replaced_is_not_late(order, fields, why):
-    is_older = fields.pop("is_older", False)
-    other = of_order(order, **fields) if is_older else None
+def test_money_on_a_link_that_nothing_replaced_is_not_late(order, older, newer):
+    for fields in older:
+        of_order(order, **fields)
     payment = of_order(order)
-    other or of_order(order, **fields)
+    for fields in newer:
+        of_order(order, **fields)
     hear(payment, State.FILLED, "49.99")
-    assert (payment.is_paid, payment.review) == (True, ""), why
+    assert (payment.is_paid, payment.review) == (True, "")
 
 
 def test_a_top_up_of_a_link_that_another_amount_replaced_is_flagged_late(order):
@@ -630,6 +633,165 @@ def test_an_answer_below_what_was_recorded_unpays_nothing_and_is_flagged_once(li
     lifecycle.resolve(payment, reason="A node was behind.", actor="kim")
     hear(payment, State.OPEN)
     assert payment.review == ""
+
+
+# Sums
+
+
+@pytest.mark.parametrize("told", list(permutations([("PARTIALLY_FILLED", "20"), ("FILLED", None)])))
+def test_a_sum_counts_with_the_state_it_came_with(told):
+    """The status answers of 2025 name no sum in US dollars, the webhooks of the same servers do."""
+    payment = PaymentFactory()
+    for state, usd in told:
+        hear(payment, State(state), usd)
+    assert payment.is_paid
+    assert (payment.filled_usd, payment.received_usd) == (None, payment.amount_usd)
+
+
+@pytest.mark.parametrize("told", list(permutations([("FILLED", "49.99"), ("OVER_FILLED", None)])))
+def test_a_sum_that_came_with_a_filled_state_stays(told):
+    payment = PaymentFactory()
+    for state, usd in told:
+        hear(payment, State(state), usd)
+    assert payment.filled_usd == Decimal("49.99")
+
+
+def test_a_top_up_that_is_filled_without_a_sum_counts_as_its_amount(order):
+    parent = of_order(order, partly_paid=True)
+    child = top_up(parent)
+    hear(child, State.PARTIALLY_FILLED, "10")
+    hear(child, State.FILLED)
+    parent.refresh_from_db()
+    assert parent.is_paid
+
+
+# What keeps a cancellation quiet
+
+CONFIRMING = {"on_chain": True, "confirmations": 1, "confirmations_required": 12}
+
+
+@pytest.mark.parametrize(
+    ("state", "usd", "fields"),
+    [
+        (State.CANCELED, None, CONFIRMING),
+        (State.FILLED, "45", {}),  # held: too little
+        (State.CANCELED, "20", {}),  # a partial payment whose link is closed
+    ],
+)
+def test_a_cancellation_is_not_announced_while_another_link_of_the_order_has_money(listener, order, state, usd, fields):
+    """F22, F36."""
+    with_money, dead = of_order(order), of_order(order)
+    hear(with_money, state, usd, **fields)
+    hear(dead, State.CANCELED)
+    assert not with_money.is_paid
+    assert "payment_canceled" not in listener.names
+
+
+def test_a_cancellation_waits_until_the_money_of_a_top_up_is_there_or_gone(listener, order):
+    """F36."""
+    payment = of_order(order)
+    child = top_up(payment)
+    hear(child, State.OPEN, **CONFIRMING)
+    hear(payment, State.CANCELED)
+    assert "payment_canceled" not in listener.names
+    hear(child, State.CANCELED)
+    assert listener.names.count("payment_canceled") == 1
+
+
+def test_a_cancellation_that_waited_is_dropped_when_the_top_up_has_come(listener, order):
+    """F36."""
+    payment = of_order(order)
+    child = top_up(payment)
+    hear(child, State.OPEN, **CONFIRMING)
+    hear(payment, State.CANCELED)
+    hear(child, State.FILLED, "49.99")
+    payment.refresh_from_db()
+    assert payment.is_paid
+    assert payment.pending == ""
+    assert "payment_canceled" not in listener.names
+
+
+def test_a_closed_payment_with_money_on_a_top_up_only_is_looked_at(listener, order):
+    payment = of_order(order)
+    child = top_up(payment)
+    hear(child, State.PARTIALLY_FILLED, "5")
+    hear(child, State.CANCELED, "5")
+    hear(payment, State.CANCELED)
+    assert payment.review == Review.PARTIAL
+    assert "payment_needs_review" in listener.names
+    assert "payment_canceled" not in listener.names
+
+
+def test_money_seen_on_a_link_that_is_closed_is_no_news_until_it_is_there(listener):
+    """F5: the row of a canceled payment does not go back to waiting."""
+    payment = PaymentFactory()
+    hear(payment, State.CANCELED)
+    told = list(listener.names)
+    for _ in range(3):
+        assert not hear(payment, State.OPEN, **CONFIRMING).news
+    assert listener.names == told
+
+
+def test_the_first_sight_of_money_is_told_also_when_the_link_was_just_made(listener):
+    payment = PaymentFactory()
+    record(payment, report(State.OPEN, **CONFIRMING), source=Source.CHECKOUT, asked_at=timezone.now())
+    assert listener.names == ["payment_updated"]
+
+
+# Holds that end
+
+
+def test_a_hold_for_a_shortfall_ends_with_the_top_up_that_makes_up_for_it(listener, order):
+    payment = of_order(order)
+    hear(payment, State.FILLED, "40")
+    assert payment.review == Review.AMOUNT
+    hear(top_up(payment), State.FILLED, "9.99")
+    payment.refresh_from_db()
+    assert (payment.is_paid, payment.review) == (True, "")
+    assert Outcome.RELEASED in outcomes(payment)
+
+
+def test_what_stood_under_a_hold_comes_back_when_it_ends():
+    """F28."""
+    payment = PaymentFactory()
+    hear(payment, State.CANCELED)
+    hear(payment, State.FILLED, "40")
+    assert payment.review == Review.AMOUNT
+    hear(payment, State.FILLED, "49.99")
+    assert (payment.is_paid, payment.review) == (True, Review.LATE)
+
+
+def test_what_a_person_has_settled_does_not_come_back_when_a_hold_ends():
+    payment = PaymentFactory()
+    hear(payment, State.CANCELED)
+    hear(payment, State.PARTIALLY_FILLED, "20")
+    assert payment.review == Review.LATE
+    lifecycle.resolve(payment, reason="The customer called.", actor="kim")
+    hear(payment, State.FILLED, "40")
+    hear(payment, State.FILLED, "49.99")
+    assert (payment.is_paid, payment.review) == (True, "")
+
+
+def test_a_payment_that_its_top_ups_cover_can_be_accepted_though_payram_asked_for_another_amount(order):
+    payment = of_order(order)
+    hear(payment, State.PARTIALLY_FILLED, "20", requested_usd=Decimal(45))
+    hear(top_up(payment), State.FILLED, "29.99")
+    payment.refresh_from_db()
+    assert (payment.review, payment.is_paid, payment.is_held) == (Review.AMOUNT, False, True)
+    lifecycle.accept(payment, reason="All of it is there.", actor="kim")
+    payment.refresh_from_db()
+    assert payment.is_paid
+
+
+def test_a_top_up_of_which_payram_reports_less_than_before_is_looked_at_on_what_it_tops_up(listener, order):
+    """F35."""
+    payment = of_order(order, partly_paid=True)
+    child = top_up(payment)
+    hear(child, State.FILLED, "29.99")
+    hear(child, State.OPEN)
+    payment.refresh_from_db()
+    assert (payment.is_paid, payment.review, child.review) == (True, Review.REGRESSION, "")
+    assert "payment_needs_review" in listener.names
 
 
 # Top-ups
@@ -1263,11 +1425,29 @@ def test_who_acted_and_what_became_of_the_payment_is_told():
     assert (event.actor, event.payload) == ("clerk", "")
 
 
-def test_a_report_without_a_page_leaves_the_page_and_another_reference_leaves_the_reference():
+def test_a_report_without_a_page_leaves_the_page():
     payment = PaymentFactory(reference="mine", url="")
-    hear(payment, State.PARTIALLY_FILLED, "5", reference="other")
+    hear(payment, State.PARTIALLY_FILLED, "5", reference="mine")
     assert (payment.reference, payment.url) == ("mine", "")
     assert payment.events.get().actor == ""
+
+
+def test_a_report_about_another_reference_is_refused_and_writes_nothing():
+    payment = PaymentFactory(reference="mine")
+    with pytest.raises(PayramDataError) as caught:
+        hear(payment, State.FILLED, "49.99", reference="other")
+    assert str(caught.value) == "The payment mine has a reference other than other."
+    payment.refresh_from_db()
+    assert (payment.state, payment.events.count()) == (State.OPEN, 0)
+
+
+def test_a_report_in_an_unknown_state_still_tells_the_reference():
+    """Resync can ask about it then."""
+    payment = PaymentFactory(state=State.CREATING, reference=None, next_check_at=None)
+    record(payment, Report(reference="r1", word="PENDING", state=None), source=Source.WEBHOOK)
+    payment.refresh_from_db()
+    assert payment.reference == "r1"
+    assert payment.next_check_at is not None
 
 
 def test_each_update_tells_the_state_before_it(listener):

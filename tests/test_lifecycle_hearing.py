@@ -93,6 +93,29 @@ def test_an_unknown_reference_is_kept_once_and_not_asked_about(payram, django_as
     assert PaymentEvent.objects.count() == 2
 
 
+@pytest.mark.parametrize(("days", "scheduled"), [(40, True), (190, False)])
+def test_a_webhook_that_payrams_answer_lags_behind_makes_us_ask_again_in_a_minute(payram, payment, days, scheduled):
+    Payment.objects.update(created_at=timezone.now() - timedelta(days=days))
+    say(payment, State.FILLED)
+    payment.refresh_from_db()
+    assert payment.state == State.OPEN
+    assert timedelta(seconds=50) < payment.next_check_at - timezone.now() <= timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("next_check", [None, timedelta(days=1)])
+def test_a_hint_that_came_too_soon_after_the_last_question_is_followed_a_minute_after_it(payram, payment, next_check):
+    now = timezone.now()
+    due = None if next_check is None else now + next_check
+    Payment.objects.update(checked_at=now - timedelta(seconds=20), next_check_at=due)
+    assert say(payment) == Heard.NO_NEWS
+    payment.refresh_from_db()
+    assert payment.next_check_at == payment.checked_at + timedelta(minutes=1)
+    Payment.objects.update(next_check_at=now)
+    assert say(payment) == Heard.NO_NEWS
+    payment.refresh_from_db()
+    assert payment.next_check_at == now
+
+
 def test_a_webhook_that_names_an_unknown_invoice_only_is_kept_without_a_reference(payram):
     assert say(None, State.FILLED, invoice_id=str(uuid.uuid4())) == Heard.UNMATCHED
     assert PaymentEvent.objects.get().reference == ""
@@ -422,6 +445,23 @@ def test_resync_asks_about_no_strangers_and_nothing_old(payram, payment, left, m
     list(resync.run(limit=1))
     assert asked(payram) <= before + 1
     assert not payment.top_ups.exists()
+
+
+def test_any_number_of_strangers_webhooks_keeps_nobody_waiting(payram, payment, left, monkeypatch):
+    monkeypatch.setattr(rehearing, "READ_AT_ONCE", 3)
+    monkeypatch.setattr(rehearing, "KEPT_AT_ONCE", 1)
+    when = PaymentEvent.objects.get(payment=None).created_at
+    for number in range(10):
+        told = {"reference_id": f"stranger-{number}", "status": "OPEN", "customer_id": "staging-7"}
+        kept(reference=told["reference_id"], payload=json.dumps(told), created_at=when)
+    lifecycle.hear_left()
+    assert payment.top_ups.get().reference == left
+
+
+def test_so_many_kept_webhooks_are_heard_at_once(payram, many_left, monkeypatch):
+    monkeypatch.setattr(rehearing, "KEPT_AT_ONCE", 3)
+    lifecycle.hear_left()
+    assert asked(payram) == 3
 
 
 def test_a_kept_webhook_of_a_project_that_is_gone_keeps_nobody_waiting(payram, payment, left):

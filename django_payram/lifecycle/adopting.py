@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from django.utils import timezone
 
 from django_payram import conf
 from django_payram.client import client_for
-from django_payram.exceptions import PayramDataError, PayramRefused
+from django_payram.exceptions import PayramError, PayramRefused
 from django_payram.lifecycle import gate, ratchet
 from django_payram.lifecycle.asking import ask_and_record
 from django_payram.models import CRASHED_AFTER, Payment, PaymentEvent, Source, content_type, database
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
     from django_payram.lifecycle.gate import Recorded
     from django_payram.models import PaymentQuerySet
     from django_payram.wire import Report
+
+UNCONFIRMED = (401, 404)
+"""With these PayRam says that it has no such payment for us. Any other refusal may pass."""
+
+logger = logging.getLogger("django_payram")
 
 
 def adopt(
@@ -62,7 +68,7 @@ def take_in(hint: Report, *, project: str, payload: str) -> Recorded | None:
     """Take in a webhook about an unknown reference of a customer we know; None when it stays unmatched.
 
     It is a top-up under a new reference, or the answer to a create call that was lost. PayRam is asked which of them;
-    an answer that does not name the customer proves nothing. Raises PayramUnavailable when PayRam could not be asked.
+    an answer that does not name the customer proves nothing. Raises PayramError when PayRam could not be asked.
     """
     relatives = _payments(project).filter(customer_id=hint.customer_id or "", parent=None).order_by("-pk")
     newest = relatives.first()
@@ -70,8 +76,12 @@ def take_in(hint: Report, *, project: str, payload: str) -> Recorded | None:
         return None
     asked_at = timezone.now()
     try:
-        answer = client_for(conf.project(project)).fetch(hint.reference, customer_id=hint.customer_id)
-    except (PayramRefused, PayramDataError):
+        answer = client_for(conf.project(project)).fetch(hint.reference)
+    except PayramRefused as exc:
+        if exc.status in UNCONFIRMED:
+            return None
+        raise
+    if answer.customer_id not in (None, hint.customer_id) or _is_awaited(relatives):
         return None
     if answer.customer_id is None:
         gate.doubt(newest, reference=hint.reference)
@@ -117,7 +127,11 @@ def _lost(relatives: PaymentQuerySet, answer: Report) -> Payment | None:
 def _top_up(parent: Payment, hint: Report, answer: Report) -> Payment:
     if parent.state == State.OPEN:
         # What PayRam knows of the parent may be news as well: a partial payment is usually the reason for a top-up.
-        ask_and_record(parent, source=Source.WEBHOOK)
+        try:
+            ask_and_record(parent, source=Source.WEBHOOK)
+        except PayramError as exc:
+            # The parent stays on its schedule; the top-up, which PayRam has confirmed, must not wait for it.
+            logger.warning("PayRam could not be asked about %s, which is topped up. %s", parent, exc)
     return _save(
         Payment(
             project=parent.project,

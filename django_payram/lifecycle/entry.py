@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from django_payram import conf, schedule
+from django_payram.exceptions import PayramDataError
 from django_payram.lifecycle import announcing, ratchet
 from django_payram.lifecycle.sheet import Sheet
 from django_payram.models import CRASHED_AFTER, Outcome, Payment, PaymentEvent, Source, database
@@ -51,10 +52,10 @@ class Entry(Sheet):
         """Take in a report: move the ratchet, then settle what follows from it."""
         if asked_at is not None:
             self.set(self.row, checked_at=self.now)
+        self._identify(report, url)
         if report.state is None:
             self._note_unknown_state(report)
         else:
-            self._identify(report, url)
             self._move(report, asked_at)
             self._settle(report, asked_at)
         self.set(self.row, next_check_at=next_check(self.row, now=self.now))
@@ -96,6 +97,9 @@ class Entry(Sheet):
     def _identify(self, report: Report, url: str) -> None:
         if report.reference and not self.row.reference:
             self.set(self.row, reference=report.reference)
+        elif report.reference not in (None, self.row.reference):
+            # Two references were taken for one lost payment at once. The other one is another payment.
+            raise PayramDataError(f"The payment {self.row} has a reference other than {report.reference}.")
         if url and not self.row.url:
             self.set(self.row, url=url)
             self.log(Outcome.CREATED)
@@ -108,26 +112,27 @@ class Entry(Sheet):
         late = state in FUNDED and (ratchet.was_canceled(self.row) or (self.row is self.root and self._is_outdated()))
         rising = higher(State(self.row.state), state) != self.row.state
         richer = ratchet.raises_sum(self.row, report)
-        self.news = rising or richer or ratchet.first_sight(self.row, report)
+        sighted = ratchet.first_sight(self.row, report)
+        self.news = rising or richer or sighted
         if asked_at is not None and ratchet.falls_below(self.row, report, asked_at=asked_at):
-            self._flag(self.row, Review.REGRESSION)
+            self._flag(self.root, Review.REGRESSION)
         self._describe(report)
-        self._advance(state)
-        if richer:
+        if richer or ratchet.fills(self.row, report):
             self.set(self.row, filled_usd=report.filled_usd)
+        self._advance(state)
         if late and (rising or richer):
             self._flag(self.row, Review.LATE)
         if self.news:
             self.set(self.row, updated_at=self.now)
-            self._log_move()
+            self._log_move(sighted=sighted)
 
     def _advance(self, state: State) -> None:
         self.row.state = higher(State(self.row.state), state)
         self.touch(self.row, "state")
 
-    def _log_move(self) -> None:
+    def _log_move(self, *, sighted: bool) -> None:
         # Opening a link is told to the caller of open_payment, not to receivers.
-        if self.source == Source.CHECKOUT and self.row.state == State.OPEN:
+        if self.source == Source.CHECKOUT and self.row.state == State.OPEN and not sighted:
             self.set(self.row, told_state=self.row.state)
             return
         self.log(Outcome.RECORDED)
@@ -154,16 +159,24 @@ class Entry(Sheet):
         if wrong:
             # A person may have settled it before the money came: news of it is looked at again.
             self._flag(self.root, Review.AMOUNT, again=self.news and self.root.is_held)
-        elif self.row is self.root and asked_at is not None and self.root.review == Review.AMOUNT:
-            self.unflag(Outcome.RELEASED)
+        elif asked_at is not None and self.root.review == Review.AMOUNT:
+            self._release()
         if not wrong and self._may_be_paid():
             self.pay()
+
+    def _release(self) -> None:
+        """End a hold. What stood under it comes back, unless a person has settled a review of the payment before."""
+        self.unflag(Outcome.RELEASED)
+        settled = PaymentEvent.objects.using(database()).filter(payment=self.root, outcome=Outcome.RESOLVED)
+        under = {word for word in self.root.raised.split() if word in Review.values} - {Review.AMOUNT.value}
+        if under and not settled.exists():
+            self.set(self.root, review=weightiest(under))
 
     def _close(self) -> None:
         self.set(self.row, closed_at=self.now, live_slot=None)
         if self.row.is_paid or self.row is not self.root:
             return
-        if self.row.state == State.PARTIALLY_FILLED:
+        if self.row.state == State.PARTIALLY_FILLED or (self.row.state == State.CANCELED and self.row.received_usd):
             self._flag(self.row, Review.PARTIAL)
         elif self.row.state == State.CANCELED:
             self.log(Outcome.SUPERSEDED if self._replaced() else Outcome.CANCELED)
@@ -217,8 +230,17 @@ class Entry(Sheet):
         return bool(self._replacements())
 
     def _replacements(self) -> list[Payment]:
-        """Return what makes a dead link of the order a matter of no interest: another one that is open or paid."""
-        return [other for other in self.others if other.is_paid or (other.is_open and not self._crashed(other))]
+        """Return what makes a dead link of the order a matter of no interest: another one that is open or has money."""
+        return [other for other in self.others if self._has_money(other) or self._waits(other)]
+
+    def _has_money(self, other: Payment) -> bool:
+        return other.is_paid or other.is_confirming or bool(other.received_usd)
+
+    def _waits(self, other: Payment) -> bool:
+        return other.is_open and not self._crashed(other)
+
+    def _tops_up_soon(self) -> bool:
+        return any(top_up.is_confirming for top_up in self.top_ups)
 
     def _crashed(self, other: Payment) -> bool:
         """Return whether a create call brings no link any more: it got no answer, or its process is gone."""
@@ -233,7 +255,7 @@ class Entry(Sheet):
         duplicate = PAID_SECOND in root.raised.split() and self._paid_by_another()
         truths = {
             "payment_paid": root.is_paid and not duplicate,
-            "payment_canceled": self._is_dead() and not self._replaced(),
+            "payment_canceled": self._is_dead() and not self._replaced() and not self._tops_up_soon(),
             "payment_needs_review": bool(root.review),
             "payment_updated": True,
         }
@@ -245,9 +267,13 @@ class Entry(Sheet):
         return closed and not root.received_usd and not root.is_paid
 
     def _put_off(self) -> list[str]:
-        """Return what cannot be said yet: whether a dead link is replaced, while the call for another is under way."""
+        """Return what cannot be said yet: whether a dead link is replaced, while the call for another is under way.
+
+        Nor whether nothing came, while money under a new reference is confirming.
+        """
         others = self._replacements()
-        undecided = self._is_dead() and others and all(other.state == State.CREATING for other in others)
+        being_made = others and all(other.state == State.CREATING for other in others)
+        undecided = self._is_dead() and (being_made or self._tops_up_soon())
         return announcing.with_receivers(["payment_canceled"] if undecided else [])
 
     def commit(self) -> None:

@@ -8,6 +8,7 @@ import uuid
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from django.db.models import Q
 from django.utils import timezone
 
 from django_payram import conf
@@ -20,6 +21,8 @@ from django_payram.models import Outcome, Payment, PaymentEvent, Source, databas
 from django_payram.statements import Question
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from django.db.models import QuerySet
 
     from django_payram.conf import Project
@@ -89,7 +92,15 @@ def _hear_known(payment: Payment, report: Report, *, project: Project, payload: 
         return _result(_confirm(payment, report, project=project, payload=payload))
     if payment.pending or (payment.parent is not None and payment.parent.pending):
         return _result(announce(payment, source=Source.WEBHOOK))
+    if report.state is None and payment.checked_at is not None:
+        _come_round(payment, at=payment.checked_at + HINT_INTERVAL)
     return Heard.NO_NEWS
+
+
+def _come_round(payment: Payment, *, at: datetime) -> None:
+    """Ask about the payment at that moment, however rare its tier: PayRam has said that there is something to know."""
+    rare = Q(next_check_at=None) | Q(next_check_at__gt=at)
+    Payment.objects.using(database()).filter(rare, pk=payment.pk).update(next_check_at=at)
 
 
 def _payments(project: Project) -> QuerySet[Payment]:
@@ -106,11 +117,15 @@ def _confirm(payment: Payment, hint: Report, *, project: Project, payload: str) 
     if not project.confirm_webhooks and _can_be_trusted(payment, hint):
         return record(payment, hint, source=Source.WEBHOOK, payload=payload)
     try:
-        return ask_and_record(payment, source=Source.WEBHOOK, hint=hint, payload=payload)
+        recorded = ask_and_record(payment, source=Source.WEBHOOK, hint=hint, payload=payload)
     except PayramError:
         # PayRam may give up before it can be asked again: do not wait for a rare tier.
-        Payment.objects.using(database()).filter(pk=payment.pk).update(next_check_at=timezone.now())
+        _come_round(payment, at=timezone.now())
         raise
+    if ratchet.is_news(recorded.payment, hint):
+        # PayRam's answer lags behind its webhook, which it will not repeat.
+        _come_round(payment, at=timezone.now() + HINT_INTERVAL)
+    return recorded
 
 
 def _can_be_trusted(payment: Payment, hint: Report) -> bool:
@@ -126,7 +141,12 @@ def _hear_unknown(report: Report, *, project: Project, payload: str) -> Heard:
         confirmed = _confirm(payment, report, project=project, payload=payload)
         match(payment, reference=report.reference)
         return _result(confirmed)
-    recorded = take_in(report, project=project.name, payload=payload)
+    try:
+        recorded = take_in(report, project=project.name, payload=payload)
+    except PayramError:
+        # PayRam may give up before it can be asked about it: a person should find what it has said.
+        _keep(report, project=project, payload=payload)
+        raise
     if recorded is not None:
         return _result(recorded)
     _keep(report, project=project, payload=payload)

@@ -55,15 +55,28 @@ def is_news(payment: Payment, report: Report) -> bool:
 
 
 def raises_sum(payment: Payment, report: Report) -> bool:
-    """Return whether the report knows of more money than is recorded."""
-    if not report.filled_usd:
+    """Return whether the report knows of more money than is recorded.
+
+    A sum counts with the state it came with: once PayRam calls the payment filled, what was said before that does not.
+    """
+    if not report.filled_usd or (payment.is_filled and report.state not in FULLY_FILLED):
         return False
     return larger(payment.filled_usd, report.filled_usd) != payment.filled_usd
 
 
+def fills(payment: Payment, report: Report) -> bool:
+    """Return whether PayRam calls the payment filled for the first time."""
+    return report.state in FULLY_FILLED and not payment.is_filled
+
+
 def first_sight(payment: Payment, report: Report) -> bool:
     """Return whether money is on the chain for the first time. Confirmations that count up are not news."""
-    return report.on_chain and payment.confirmations is None and State(payment.state) not in FUNDED
+    return (
+        report.on_chain
+        and payment.confirmations is None
+        and State(payment.state) not in FUNDED
+        and describes(payment, report)
+    )
 
 
 def was_canceled(payment: Payment) -> bool:

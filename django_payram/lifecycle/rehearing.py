@@ -19,12 +19,13 @@ from django_payram.models import CRASHED_AFTER, Outcome, Payment, PaymentEvent, 
 from django_payram.statements import Question
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from datetime import datetime
 
     from django.db.models import QuerySet
 
 KEPT_AT_ONCE = 50
+READ_AT_ONCE = 500
 
 LEFT_FOR = timedelta(days=1)
 """So long a kept webhook that nobody could confirm is tried again."""
@@ -65,18 +66,31 @@ def hear_left(*, stop: Callable[[], bool] = lambda: False) -> None:
     now = timezone.now()
     left = _unmatched().filter(created_at__range=(now - LEFT_FOR, now - CRASHED_AFTER))
     down: set[str] = set()
-    for event in left.order_by("-pk")[:KEPT_AT_ONCE]:
-        if stop():
+    heard = 0
+    for event, report in _of_our_customers(left):
+        if stop() or heard == KEPT_AT_ONCE:
             return
-        report = None if event.project in down else _read(event)
-        if report is None or not _came_during_a_call(event, report):
+        if event.project in down or not _came_during_a_call(event, report):
             continue
+        heard += 1
         try:
             _hear_again(event, report)
         except (PayramError, ImproperlyConfigured, DatabaseError) as exc:
             logger.warning("A kept webhook about %s could not be heard. %s", event.reference, conf.redact(str(exc)))
             if isinstance(exc, PayramUnavailable):
                 down.add(event.project)
+
+
+def _of_our_customers(events: QuerySet[PaymentEvent]) -> Iterator[tuple[PaymentEvent, wire.Report]]:
+    """Walk through kept webhooks, the newest first, leaving out those of strangers: there may be any number of them."""
+    page = list(events.order_by("-pk")[:READ_AT_ONCE])
+    while page:
+        read = [(event, report) for event in page if (report := _read(event)) is not None]
+        named = {report.customer_id for _event, report in read if report.customer_id}
+        known = Payment.objects.using(database()).filter(customer_id__in=named)
+        ours = set(known.values_list("project", "customer_id"))
+        yield from ((event, report) for event, report in read if (event.project, report.customer_id) in ours)
+        page = list(events.filter(pk__lt=page[-1].pk).order_by("-pk")[:READ_AT_ONCE])
 
 
 def _hear_again(event: PaymentEvent, report: wire.Report) -> None:
