@@ -147,7 +147,8 @@ class Payment(models.Model):
     raised = models.CharField(_("reviews raised"), max_length=100, blank=True, editable=False)
     """Every reason for review so far, space-separated: each is raised once, also after a person settled it.
 
-    Two words that are no reasons stand there as well: ``request`` and ``second``, see ``lifecycle.entry``.
+    Two words that are no reasons stand there as well: ``request``, see ``lifecycle.entry``, and ``second``, see
+    ``lifecycle.truths``.
     """
     metadata = models.JSONField(_("metadata"), default=dict, blank=True)
     """Anything the shop wants to remember with the payment. Never sent to PayRam."""

@@ -23,6 +23,7 @@ TESTED_BY = {
     "lifecycle_rehearing": ["lifecycle_hearing", "lifecycle_adopting"],
     "lifecycle_ratchet": ["lifecycle_ratchet", "lifecycle_noting"],
     "lifecycle_sheet": ["lifecycle_gate", "lifecycle"],
+    "lifecycle_truths": ["lifecycle_gate", "lifecycle"],
     "lifecycle_siblings": ["lifecycle_gate", "lifecycle"],
     "lifecycle_wish": ["lifecycle_opening"],
     "options": ["conf"],

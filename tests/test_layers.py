@@ -60,6 +60,7 @@ LIFECYCLE = [
     "announcing",
     "siblings",
     "sheet",
+    "truths",
     "entry",
     "gate",
     "noting",

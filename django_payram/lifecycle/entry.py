@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from django_payram import conf, schedule
 from django_payram.exceptions import PayramDataError
 from django_payram.lifecycle import announcing, ratchet
-from django_payram.lifecycle.sheet import Sheet
-from django_payram.models import CRASHED_AFTER, Outcome, Payment, PaymentEvent, Source, database
+from django_payram.lifecycle.truths import PAID_SECOND, Truths
+from django_payram.models import Outcome, Payment, PaymentEvent, Source, database
 from django_payram.states import FUNDED, Review, State, higher, weightiest
 
 if TYPE_CHECKING:
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 
 OTHER_REQUEST = "request"
 """Stands among the reasons raised while PayRam is known to have asked the customer for another amount."""
-
-PAID_SECOND = "second"
-"""Stands there when another payment of the order had been paid before. Clocks differ, so that times do not tell."""
 
 
 def next_check(payment: Payment, *, now: datetime) -> datetime | None:
@@ -33,7 +30,7 @@ def next_check(payment: Payment, *, now: datetime) -> datetime | None:
     return schedule.next_check(state, since=since, now=now, confirming=payment.is_confirming)
 
 
-class Entry(Sheet):
+class Entry(Truths):
     """What is about to be written of one payment, decided from its locked rows."""
 
     announced: bool
@@ -71,13 +68,13 @@ class Entry(Sheet):
 
     def repeat(self) -> None:
         """Make everything that is true now due once more."""
-        self.due = set(self._truths())
+        self.due = set(self.truths())
 
     def pay(self) -> None:
         """Mark the root as paid in full, which happens once."""
         self.set(self.root, paid_at=self.now, live_slot=None)
         self.log(Outcome.PAID, payment=self.root)
-        if self._paid_by_another():
+        if self.paid_by_another():
             self._flag(self.root, Review.DUPLICATE)
             self.set(self.root, raised=f"{self.root.raised} {PAID_SECOND}")
         self.due.add("payment_paid")
@@ -109,7 +106,7 @@ class Entry(Sheet):
         state = ratchet.reported_state(report)
         if state is None:
             return
-        late = state in FUNDED and (ratchet.was_canceled(self.row) or (self.row is self.root and self._is_outdated()))
+        late = state in FUNDED and (ratchet.was_canceled(self.row) or (self.row is self.root and self.is_outdated()))
         rising = higher(State(self.row.state), state) != self.row.state
         richer = ratchet.raises_sum(self.row, report)
         sighted = ratchet.first_sight(self.row, report)
@@ -179,7 +176,7 @@ class Entry(Sheet):
         if self.row.state == State.PARTIALLY_FILLED or (self.row.state == State.CANCELED and self.row.received_usd):
             self._flag(self.row, Review.PARTIAL)
         elif self.row.state == State.CANCELED:
-            self.log(Outcome.SUPERSEDED if self._replaced() else Outcome.CANCELED)
+            self.log(Outcome.SUPERSEDED if self.replaced() else Outcome.CANCELED)
             self.due.add("payment_canceled")
 
     def _count_top_ups(self) -> None:
@@ -192,7 +189,7 @@ class Entry(Sheet):
         """Money under a new reference for a payment that is paid, or whose link was closed, surprises the shop."""
         if self.root.is_paid:
             self._flag(self.root, Review.DUPLICATE)
-        elif ratchet.was_canceled(self.root) or self._is_outdated():
+        elif ratchet.was_canceled(self.root) or self.is_outdated():
             self._flag(self.root, Review.LATE)
 
     def _is_wrong(self, report: Report) -> bool:
@@ -218,70 +215,14 @@ class Entry(Sheet):
     def _tolerance(self) -> float:
         return conf.project(self.row.project).shortfall_percent
 
-    def _paid_by_another(self) -> bool:
-        return any(other.is_paid for other in self.others)
-
-    def _is_outdated(self) -> bool:
-        """Return whether another amount was asked for since: what comes now may not be what the order costs."""
-        newer = [other for other in self.others if other.pk > self.root.pk and other.state != State.FAILED]
-        return any(other.amount_usd != self.root.amount_usd for other in newer)
-
-    def _replaced(self) -> bool:
-        return bool(self._replacements())
-
-    def _replacements(self) -> list[Payment]:
-        """Return what makes a dead link of the order a matter of no interest: another one that is open or has money."""
-        return [other for other in self.others if self._has_money(other) or self._waits(other)]
-
-    def _has_money(self, other: Payment) -> bool:
-        return other.is_paid or other.is_confirming or bool(other.received_usd)
-
-    def _waits(self, other: Payment) -> bool:
-        return other.is_open and not self._crashed(other)
-
-    def _tops_up_soon(self) -> bool:
-        return any(top_up.is_confirming for top_up in self.top_ups)
-
-    def _crashed(self, other: Payment) -> bool:
-        """Return whether a create call brings no link any more: it got no answer, or its process is gone."""
-        ended = other.live_slot is None or other.created_at < self.now - CRASHED_AFTER
-        return other.state == State.CREATING and ended
-
     # What is told
-
-    def _truths(self) -> list[str]:
-        """Return the signals that are true of the root now; what was due and is no longer true is not told."""
-        root = self.root
-        duplicate = PAID_SECOND in root.raised.split() and self._paid_by_another()
-        truths = {
-            "payment_paid": root.is_paid and not duplicate,
-            "payment_canceled": self._is_dead() and not self._replaced() and not self._tops_up_soon(),
-            "payment_needs_review": bool(root.review),
-            "payment_updated": True,
-        }
-        return [name for name, holds in truths.items() if holds]
-
-    def _is_dead(self) -> bool:
-        root = self.root
-        closed = root.state == State.CANCELED and root.closed_at is not None
-        return closed and not root.received_usd and not root.is_paid
-
-    def _put_off(self) -> list[str]:
-        """Return what cannot be said yet: whether a dead link is replaced, while the call for another is under way.
-
-        Nor whether nothing came, while money under a new reference is confirming.
-        """
-        others = self._replacements()
-        being_made = others and all(other.state == State.CREATING for other in others)
-        undecided = self._is_dead() and (being_made or self._tops_up_soon())
-        return announcing.with_receivers(["payment_canceled"] if undecided else [])
 
     def commit(self) -> None:
         """Write everything and tell the receivers; ``announced`` says whether all of them succeeded."""
         waiting = set(self.root.pending.split())
         wanted = waiting | self.due
-        due = announcing.with_receivers(wanted & set(self._truths()))
-        put_off = sorted(wanted.intersection(self._put_off()))
+        due = announcing.with_receivers(wanted & set(self.truths()))
+        put_off = sorted(wanted.intersection(self.put_off()))
         before = {name: getattr(self.root, name) for name in ("told_state", "announce_error")}
         if wanted:
             # Written as if all went well: the usual case then needs one UPDATE.
