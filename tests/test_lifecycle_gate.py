@@ -753,12 +753,21 @@ def test_a_hold_for_a_shortfall_ends_with_the_top_up_that_makes_up_for_it(listen
 
 def test_what_stood_under_a_hold_comes_back_when_it_ends():
     """F28."""
+    settled = PaymentFactory(review=Review.LATE, raised=Review.LATE)
+    lifecycle.resolve(settled, reason="The customer called.", actor="kim")
     payment = PaymentFactory()
     hear(payment, State.CANCELED)
     hear(payment, State.FILLED, "40")
     assert payment.review == Review.AMOUNT
     hear(payment, State.FILLED, "49.99")
     assert (payment.is_paid, payment.review) == (True, Review.LATE)
+
+
+@pytest.mark.usefixtures("reads_elsewhere")
+def test_what_a_person_has_settled_is_read_where_it_was_written():
+    payment = PaymentFactory(state=State.FILLED, filled_usd=40, review=Review.AMOUNT, raised="late amount")
+    news = report(State.FILLED, "49.99")
+    assert record(payment, news, source=Source.RESYNC, asked_at=timezone.now()).payment.review == Review.LATE
 
 
 def test_what_a_person_has_settled_does_not_come_back_when_a_hold_ends():

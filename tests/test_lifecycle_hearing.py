@@ -106,10 +106,13 @@ def test_a_webhook_that_payrams_answer_lags_behind_makes_us_ask_again_in_a_minut
 def test_a_hint_that_came_too_soon_after_the_last_question_is_followed_a_minute_after_it(payram, payment, next_check):
     now = timezone.now()
     due = None if next_check is None else now + next_check
+    another = PaymentFactory()
     Payment.objects.update(checked_at=now - timedelta(seconds=20), next_check_at=due)
     assert say(payment) == Heard.NO_NEWS
     payment.refresh_from_db()
     assert payment.next_check_at == payment.checked_at + timedelta(minutes=1)
+    another.refresh_from_db()
+    assert another.next_check_at == due
     Payment.objects.update(next_check_at=now)
     assert say(payment) == Heard.NO_NEWS
     payment.refresh_from_db()
