@@ -119,6 +119,14 @@ def test_a_hint_that_came_too_soon_after_the_last_question_is_followed_a_minute_
     assert payment.next_check_at == now
 
 
+def test_a_webhook_without_news_whose_state_can_be_read_leaves_the_next_check(payram, payment):
+    tomorrow = timezone.now() + timedelta(days=1)
+    Payment.objects.update(checked_at=timezone.now(), next_check_at=tomorrow)
+    assert say(payment, State.OPEN) == Heard.NO_NEWS
+    payment.refresh_from_db()
+    assert payment.next_check_at == tomorrow
+
+
 def test_a_webhook_that_names_an_unknown_invoice_only_is_kept_without_a_reference(payram):
     assert say(None, State.FILLED, invoice_id=str(uuid.uuid4())) == Heard.UNMATCHED
     assert PaymentEvent.objects.get().reference == ""
@@ -232,6 +240,12 @@ def test_what_was_kept_of_a_customer_is_heard_once_more(keep, payment):
     child = payment.top_ups.get()
     assert child.reference == kept.reference
     assert child.events.get(outcome=Outcome.RECORDED).payload == kept.payload
+
+
+def test_whose_customer_a_kept_webhook_names_is_read_where_it_was_written(keep, payment, reads_elsewhere):
+    event = keep()
+    events = PaymentEvent.objects.using(database()).filter(payment=None)
+    assert [kept for kept, _report in rehearing._of_our_customers(events)] == [event]
 
 
 def test_what_was_kept_is_read_where_it_was_written(keep, payment, reads_elsewhere):

@@ -130,6 +130,34 @@ def test_money_has_vanished_when_a_server_that_counts_sees_none(heard, vanished)
     assert ratchet.vanished(heard) is vanished
 
 
+@pytest.mark.parametrize(
+    ("row", "heard", "more"),
+    [
+        ((State.OPEN, None), (State.PARTIALLY_FILLED, 5), True),
+        ((State.PARTIALLY_FILLED, 5), (State.PARTIALLY_FILLED, 5), False),
+        ((State.PARTIALLY_FILLED, 5), (State.FILLED, 50), True),
+        ((State.FILLED, 40), (State.FILLED, 50), True),
+        ((State.FILLED, 40), (State.OVER_FILLED, 60), True),
+        ((State.FILLED, 40), (State.PARTIALLY_FILLED, 45), False),
+        ((State.FILLED, None), (State.CANCELED, 45), False),
+        ((State.FILLED, 40), (State.FILLED, None), False),
+    ],
+)
+def test_what_was_said_before_a_payment_was_filled_adds_no_money_to_it(row, heard, more):
+    state, usd = row
+    said, sum_of_it = heard
+    filled = None if usd is None else Decimal(usd)
+    told = report(said, filled_usd=None if sum_of_it is None else Decimal(sum_of_it))
+    assert ratchet.raises_sum(payment(state, filled_usd=filled), told) is more
+
+
+@pytest.mark.parametrize("said", State)
+@pytest.mark.parametrize("state", State)
+def test_a_payment_is_filled_for_the_first_time_once(state, said):
+    filled = {State.FILLED, State.OVER_FILLED}
+    assert ratchet.fills(payment(state), report(said)) is (said in filled and state not in filled)
+
+
 def test_an_answer_asked_for_before_the_last_news_is_merely_old():
     row = payment(State.FILLED)
     assert not ratchet.falls_below(row, report(State.OPEN), asked_at=NOW - timedelta(seconds=1))
