@@ -15,7 +15,7 @@ from benchmarks.measuring.results import Results
 
 if TYPE_CHECKING:
     from benchmarks.growth import Rung
-    from benchmarks.stage.ground import Ground
+    from benchmarks.stage.environment import Environment
 
 FEW = 100
 """The admin's pages are compared with themselves at so many times fewer payments."""
@@ -33,23 +33,23 @@ def parser() -> argparse.ArgumentParser:
     return found
 
 
-def measure(options: argparse.Namespace, ground: Ground) -> Results:
+def measure(options: argparse.Namespace, environment: Environment) -> Results:
     """Run everything that needs servers."""
-    rungs = growth.climb(options, ground)
+    rungs = growth.climb(options, environment)
     curves = growth.curves(rungs)
     results = Results(comparisons=growth.compare(curves), curves=curves)
-    results.add(webhook.measure(options, ground))
-    results.add(checkout.measure(options, ground))
-    results.comparisons += resync.contests(options, ground)
+    results.add(webhook.measure(options, environment))
+    results.add(checkout.measure(options, environment))
+    results.comparisons += resync.contests(options, environment)
     results.comparisons.append(resync.compare_memory([(rung.payments, rung.megabytes) for rung in rungs]))
-    results.comparisons += _pages(rungs, options, ground)
+    results.comparisons += _pages(rungs, options, environment)
     return results
 
 
-def _pages(rungs: list[Rung], options: argparse.Namespace, ground: Ground) -> list:
+def _pages(rungs: list[Rung], options: argparse.Namespace, environment: Environment) -> list:
     last = rungs[-1]
     few = next(rung for rung in reversed(rungs) if rung.payments <= max(1, last.payments // FEW))
-    visitor = admin.Visitor(ground, clicks=options.clicks)
+    visitor = admin.Visitor(environment, clicks=options.clicks)
     return [
         *admin.against_plain(visitor, last.admin, payments=last.payments),
         *admin.against_few(last.admin, few.admin, payments=last.payments, fewer=few.payments),
@@ -59,10 +59,10 @@ def _pages(rungs: list[Rung], options: argparse.Namespace, ground: Ground) -> li
 def main() -> None:
     """Read the command line, measure, show, keep."""
     options = parser().parse_args()
-    from benchmarks.stage.ground import ground  # noqa: PLC0415 - a wrong option is told before servers are imported
+    from benchmarks.stage.environment import environment  # noqa: PLC0415 - a wrong option is reported before servers are imported
 
     results = startup.measure(options)
-    with ground() as on:
+    with environment() as on:
         results.add(measure(options, on))
         results.machine = machine(on.postgresql_version)
     if options.write_docs:

@@ -16,13 +16,13 @@ from benchmarks.measuring.command import Benchmark, main
 from benchmarks.measuring.results import Comparison, Results, at_most, compared
 from benchmarks.measuring.rounds import interleaved
 from benchmarks.measuring.statements import counted
-from benchmarks.stage.ground import host
+from benchmarks.stage.environment import host
 from benchmarks.stage.load import request, seconds
 
 if TYPE_CHECKING:
     import argparse
 
-    from benchmarks.stage.ground import Ground
+    from benchmarks.stage.environment import Environment
 
 PLAIN = "/plain/django_payram/payment/"
 LIST = "/admin/django_payram/payment/"
@@ -59,11 +59,11 @@ def pages() -> dict[str, str]:
 class Visitor:
     """A superuser with a browser."""
 
-    def __init__(self, ground: Ground, *, clicks: int) -> None:
+    def __init__(self, environment: Environment, *, clicks: int) -> None:
         from django.contrib.auth import get_user_model  # noqa: PLC0415 - Django is set up only now
         from django.test import Client  # noqa: PLC0415
 
-        self.ground, self.clicks = ground, clicks
+        self.environment, self.clicks = environment, clicks
         self.user, _new = get_user_model().objects.get_or_create(username="merchant", is_staff=True, is_superuser=True)
         client = Client()
         client.force_login(self.user)
@@ -79,11 +79,11 @@ class Visitor:
     def milliseconds(self, path: str) -> float:
         """Return how long the page takes."""
         headers = {"Cookie": self._cookie, "Accept": "text/html"}
-        return seconds(self.ground.shop.url, request("GET", path, headers=headers), times=self.clicks) * 1000
+        return seconds(self.environment.shop.url, request("GET", path, headers=headers), times=self.clicks) * 1000
 
     def statements(self, path: str) -> int:
         """Return the SQL statements of the page, its session and user included."""
-        return counted("get", path, user=self.user, headers={"Host": host(self.ground.shop.url)})
+        return counted("get", path, user=self.user, headers={"Host": host(self.environment.shop.url)})
 
 
 def measured(visitor: Visitor, *, rounds: int) -> dict[str, list[float]]:
@@ -108,12 +108,12 @@ def add_shared_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--clicks", type=positive, default=5, help="visits of a page in a round (default: %(default)s)")
 
 
-def measure(options: argparse.Namespace, ground: Ground) -> Results:
+def measure(options: argparse.Namespace, environment: Environment) -> Results:
     """Compare pages with the plain list, and with themselves on few payments."""
-    visitor = Visitor(ground, clicks=options.clicks)
-    rows.history(ground.database, upto=min(options.few, options.payments))
+    visitor = Visitor(environment, clicks=options.clicks)
+    rows.history(environment.database, upto=min(options.few, options.payments))
     few = measured(visitor, rounds=options.rounds)
-    rows.history(ground.database, upto=options.payments)
+    rows.history(environment.database, upto=options.payments)
     many = measured(visitor, rounds=options.rounds)
     return Results(
         comparisons=[

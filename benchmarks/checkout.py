@@ -19,13 +19,13 @@ from benchmarks.measuring.command import Benchmark, main
 from benchmarks.measuring.results import Results, at_most, compared
 from benchmarks.measuring.rounds import interleaved
 from benchmarks.measuring.statements import counted_in
-from benchmarks.stage.ground import KEY
+from benchmarks.stage.environment import KEY
 
 if TYPE_CHECKING:
     import argparse
 
     from benchmarks.floors.models import Order
-    from benchmarks.stage.ground import Ground
+    from benchmarks.stage.environment import Environment
 
 MOST_MILLISECONDS = 3
 
@@ -48,7 +48,7 @@ def by_hand(order: Order, url: str) -> None:
 
 def by_package(order: Order, url: str) -> None:  # noqa: ARG001 - both contestants are called alike
     """Open a payment."""
-    from django_payram.lifecycle import open_payment  # noqa: PLC0415 - Django is set up only now
+    from django_payram.payments import open_payment  # noqa: PLC0415 - Django is set up only now
 
     open_payment(order, amount=order.total, email=order.email)
 
@@ -74,10 +74,10 @@ def add_shared_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--orders", type=positive, default=100, help="checkouts a round (default: %(default)s)")
 
 
-def measured(ground: Ground, *, rounds: int, orders: int) -> dict[str, list[float]]:
+def measured(environment: Environment, *, rounds: int, orders: int) -> dict[str, list[float]]:
     """Return milliseconds of both contestants, round by round."""
-    ground.payram.take(0)
-    url = ground.payram.url
+    environment.payram.take(0)
+    url = environment.payram.url
     return interleaved(
         {
             "floor": lambda: milliseconds(by_hand, url, orders),
@@ -88,10 +88,10 @@ def measured(ground: Ground, *, rounds: int, orders: int) -> dict[str, list[floa
     )
 
 
-def measure(options: argparse.Namespace, ground: Ground) -> Results:
+def measure(options: argparse.Namespace, environment: Environment) -> Results:
     """Compare checkouts."""
-    rows.history(ground.database, upto=options.payments)
-    found = measured(ground, rounds=options.rounds, orders=options.orders)
+    rows.history(environment.database, upto=options.payments)
+    found = measured(environment, rounds=options.rounds, orders=options.orders)
     (order,) = new_orders(1)
     comparison = compared(
         "checkout",
@@ -102,7 +102,7 @@ def measure(options: argparse.Namespace, ground: Ground) -> Results:
         floor_name="bare requests.post and one INSERT",
         kind="difference",
         goal=at_most(MOST_MILLISECONDS),
-        statements=counted_in(lambda: by_package(order, ground.payram.url)),
+        statements=counted_in(lambda: by_package(order, environment.payram.url)),
         payments=options.payments,
     )
     return Results(comparisons=[comparison])

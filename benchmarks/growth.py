@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
 
-    from benchmarks.stage.ground import Ground
+    from benchmarks.stage.environment import Environment
 
 RUNGS = 4
 LOGARITHMIC = 2
@@ -56,22 +56,22 @@ def sizes(payments: int) -> list[int]:
     return sorted({max(1, payments // 10**power) for power in range(RUNGS)})
 
 
-def climb(options: argparse.Namespace, ground: Ground) -> list[Rung]:
+def climb(options: argparse.Namespace, environment: Environment) -> list[Rung]:
     """Measure at every size."""
-    return [_rung(size, options, ground) for size in sizes(options.payments)]
+    return [_rung(size, options, environment) for size in sizes(options.payments)]
 
 
-def _rung(size: int, options: argparse.Namespace, ground: Ground) -> Rung:
-    rows.history(ground.database, upto=size)
-    megabytes = resync.megabytes(ground, asked=options.memory_asked)
+def _rung(size: int, options: argparse.Namespace, environment: Environment) -> Rung:
+    rows.history(environment.database, upto=size)
+    megabytes = resync.megabytes(environment, asked=options.memory_asked)
     return Rung(
         payments=size,
-        webhook=webhook.Contest(ground, deliveries=options.deliveries).measured(options.rounds),
-        checkout=checkout.measured(ground, rounds=options.rounds, orders=options.orders),
+        webhook=webhook.Contest(environment, deliveries=options.deliveries).measured(options.rounds),
+        checkout=checkout.measured(environment, rounds=options.rounds, orders=options.orders),
         resync=resync.measured(
-            ground, latency_ms=0, threads=8, rounds=options.rounds, seconds=options.seconds, news=options.news
+            environment, latency_ms=0, threads=8, rounds=options.rounds, seconds=options.seconds, news=options.news
         ),
-        admin=admin.measured(admin.Visitor(ground, clicks=options.clicks), rounds=options.rounds),
+        admin=admin.measured(admin.Visitor(environment, clicks=options.clicks), rounds=options.rounds),
         megabytes=megabytes,
     )
 
@@ -130,9 +130,9 @@ def compare(found: list[Curve]) -> list[Comparison]:
     ]
 
 
-def measure(options: argparse.Namespace, ground: Ground) -> Results:
+def measure(options: argparse.Namespace, environment: Environment) -> Results:
     """Climb, and return the curves."""
-    found = curves(climb(options, ground))
+    found = curves(climb(options, environment))
     return Results(comparisons=compare(found), curves=found)
 
 

@@ -24,14 +24,14 @@ from benchmarks.measuring.command import Benchmark, main
 from benchmarks.measuring.results import Comparison, Results, at_least, at_most, compared
 from benchmarks.measuring.rounds import interleaved
 from benchmarks.rows.facts import OPENED_FROM
-from benchmarks.stage.ground import KEY
+from benchmarks.stage.environment import KEY
 from benchmarks.stage.processes import run
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from benchmarks.stage.ground import Ground
+    from benchmarks.stage.environment import Environment
 
 LATENCIES_MS = (0, 20, 100)
 THREADS = (8, 32)
@@ -69,8 +69,8 @@ class Bare:
 class Due:
     """Payments that are due in each round: the same ones without news, and new ones that PayRam calls filled."""
 
-    def __init__(self, ground: Ground, *, count: int, news: int) -> None:
-        self.database, self.count = ground.database, count
+    def __init__(self, environment: Environment, *, count: int, news: int) -> None:
+        self.database, self.count = environment.database, count
         self.news = count * news // 1000
         self.quiet = rows.opened(self.database, count - self.news)
 
@@ -98,12 +98,12 @@ class WrongRunError(Exception):
 
 def per_second(due: Due, *, threads: int) -> float:
     """Return payments a second of a resync of all that is due, from the claim to the last record."""
-    from django_payram import resync  # noqa: PLC0415 - Django is set up only now
+    from django_payram.polling import worker  # noqa: PLC0415 - Django is set up only now
 
     due.make()
-    summary = resync.Summary()
+    summary = worker.Summary()
     started = time.perf_counter()
-    for _asked in resync.run(threads=threads, summary=summary):
+    for _asked in worker.run(threads=threads, summary=summary):
         pass
     took = time.perf_counter() - started
     if (summary.asked, summary.news, summary.failed) != (due.count, due.news, 0):
@@ -112,13 +112,13 @@ def per_second(due: Due, *, threads: int) -> float:
 
 
 def measured(
-    ground: Ground, *, latency_ms: int, threads: int, rounds: int, seconds: float, news: int
+    environment: Environment, *, latency_ms: int, threads: int, rounds: int, seconds: float, news: int
 ) -> dict[str, list[float]]:
     """Return payments a second of both contestants, in rounds of about so many seconds."""
-    ground.payram.take(latency_ms / 1000)
+    environment.payram.take(latency_ms / 1000)
     rate = min(threads * 1000 / latency_ms, MOST_PER_SECOND) if latency_ms else MOST_PER_SECOND
-    due = Due(ground, count=max(threads, round(rate * seconds)), news=news)
-    bare, references = Bare(ground.payram.url, threads=threads), due.references()
+    due = Due(environment, count=max(threads, round(rate * seconds)), news=news)
+    bare, references = Bare(environment.payram.url, threads=threads), due.references()
     return interleaved(
         {"floor": lambda: bare.per_second(references), "product": lambda: per_second(due, threads=threads)},
         rounds=rounds,
@@ -145,10 +145,10 @@ def compare(found: dict[str, list[float]], *, latency_ms: int, threads: int) -> 
 CHILD = "benchmarks.resync_memory"
 
 
-def megabytes(ground: Ground, *, asked: int) -> float:
+def megabytes(environment: Environment, *, asked: int) -> float:
     """Return the greatest memory of a process that asks about so many payments, due or not, of all there are."""
-    ground.payram.take(0)
-    done = run(CHILD, str(asked), environment=ground.environment, seconds=3600)
+    environment.payram.take(0)
+    done = run(CHILD, str(asked), environment=environment.environment, seconds=3600)
     if done.returncode:
         raise WrongRunError(done.stderr[-2000:])
     return float(json.loads(done.stdout)["megabytes"])
@@ -196,23 +196,23 @@ def add_shared_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def contests(options: argparse.Namespace, ground: Ground) -> list[Comparison]:
+def contests(options: argparse.Namespace, environment: Environment) -> list[Comparison]:
     """Compare at every latency with every number of threads."""
     found = []
     for latency_ms, threads in itertools.product(LATENCIES_MS, THREADS):
         way = {"latency_ms": latency_ms, "threads": threads}
-        figures = measured(ground, **way, rounds=options.rounds, seconds=options.seconds, news=options.news)
+        figures = measured(environment, **way, rounds=options.rounds, seconds=options.seconds, news=options.news)
         found.append(compare(figures, **way))
     return found
 
 
-def measure(options: argparse.Namespace, ground: Ground) -> Results:
+def measure(options: argparse.Namespace, environment: Environment) -> Results:
     """Measure memory while the history grows, then compare speed."""
     points = []
     for size in sorted(options.payments):
-        rows.history(ground.database, upto=size)
-        points.append((size, megabytes(ground, asked=options.memory_asked)))
-    return Results(comparisons=[*contests(options, ground), compare_memory(points)])
+        rows.history(environment.database, upto=size)
+        points.append((size, megabytes(environment, asked=options.memory_asked)))
+    return Results(comparisons=[*contests(options, environment), compare_memory(points)])
 
 
 BENCHMARK = Benchmark("resync", __doc__, add_arguments, measure)

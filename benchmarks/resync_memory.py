@@ -13,13 +13,13 @@ import django
 
 
 def main() -> None:
-    """Ask and tell."""
+    """Ask, and print the figures."""
     django.setup()
-    from django_payram import resync  # noqa: PLC0415 - Django is set up only now
-    from django_payram.models import Payment  # noqa: PLC0415
+    from django_payram.models import Payment  # noqa: PLC0415 - Django is set up only now
+    from django_payram.polling import worker  # noqa: PLC0415
 
-    summary = resync.Summary()
-    for _asked in resync.run(Payment.objects.all(), limit=int(sys.argv[1]), summary=summary):
+    summary = worker.Summary()
+    for _asked in worker.run(Payment.objects.all(), limit=int(sys.argv[1]), summary=summary):
         pass
     megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps({"asked": summary.asked, "failed": summary.failed, "megabytes": megabytes}))

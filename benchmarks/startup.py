@@ -50,7 +50,7 @@ get_resolver().url_patterns
 FLOOR = WORKER % {"apps": [], "more": ""}
 PRODUCT = WORKER % {
     "apps": ["django_payram"],
-    "more": 'import django_payram.api; urls.urlpatterns.append(path("payram/", include("django_payram.urls")))',
+    "more": 'import django_payram.views.api; urls.urlpatterns.append(path("payram/", include("django_payram.urls")))',
 }
 LINE = re.compile(r"^import time:\s+(\d+) \|", re.MULTILINE)
 
@@ -99,7 +99,7 @@ def measure(options: argparse.Namespace) -> Results:
     return Results(comparisons=[comparison])
 
 
-BENCHMARK = Benchmark("startup", __doc__, add_arguments, measure, on_ground=False)
+BENCHMARK = Benchmark("startup", __doc__, add_arguments, measure, in_environment=False)
 
 if __name__ == "__main__":
     main(BENCHMARK)

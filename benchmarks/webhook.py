@@ -20,14 +20,14 @@ from benchmarks.measuring.command import Benchmark, main
 from benchmarks.measuring.results import Comparison, Results, at_least, compared
 from benchmarks.measuring.rounds import interleaved
 from benchmarks.measuring.statements import counted
-from benchmarks.stage.ground import KEY
+from benchmarks.stage.environment import KEY
 from benchmarks.stage.load import request, throughput
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable
 
-    from benchmarks.stage.ground import Ground
+    from benchmarks.stage.environment import Environment
 
 CONNECTIONS = 8
 FLOOR_PATH, PRODUCT_PATH = "/floor/webhook/", "/payram/webhook/"
@@ -64,13 +64,13 @@ def deliveries(path: str, numbers: Iterable[int]) -> list[bytes]:
 class Contest:
     """The contestants: each round takes payments that were not used before, and repeats them."""
 
-    def __init__(self, ground: Ground, *, deliveries: int) -> None:
-        self.ground, self.size = ground, deliveries
+    def __init__(self, environment: Environment, *, deliveries: int) -> None:
+        self.environment, self.size = environment, deliveries
         self._last: dict[str, list[bytes]] = {}
 
     def transition(self, path: str) -> float:
         """Return transitions a second, a distinct payment each."""
-        self._last[path] = deliveries(path, rows.opened(self.ground.database, self.size))
+        self._last[path] = deliveries(path, rows.opened(self.environment.database, self.size))
         return self._throughput(self._last[path])
 
     def repetition(self, path: str) -> float:
@@ -78,7 +78,7 @@ class Contest:
         return self._throughput(self._last[path])
 
     def _throughput(self, whole: list[bytes]) -> float:
-        return throughput(self.ground.shop.url, whole, connections=CONNECTIONS)
+        return throughput(self.environment.shop.url, whole, connections=CONNECTIONS)
 
     def measured(self, rounds: int) -> dict[str, list[float]]:
         """Run all rounds; repetitions are of payments that the warm-up and the round before have moved."""
@@ -113,7 +113,7 @@ def bare_milliseconds(url: str, references: list[str]) -> float:
 def client_milliseconds(references: list[str]) -> float:
     """Return milliseconds for one answer of PayRam by our client, read and checked."""
     from django_payram import conf  # noqa: PLC0415 - Django is set up only now
-    from django_payram.client import client_for  # noqa: PLC0415
+    from django_payram.gateway.client import client_for  # noqa: PLC0415
 
     client = client_for(conf.project())
     started = time.perf_counter()
@@ -122,13 +122,13 @@ def client_milliseconds(references: list[str]) -> float:
     return (time.perf_counter() - started) / len(references) * 1000
 
 
-def confirming(ground: Ground, *, rounds: int, calls: int) -> Comparison:
+def confirming(environment: Environment, *, rounds: int, calls: int) -> Comparison:
     """Measure the fetch that confirms a webhook when its payload is not trusted, as is the default."""
     references = [rows.reference(number) for number in range(1, calls + 1)]
-    ground.payram.take(0)
+    environment.payram.take(0)
     measured = interleaved(
         {
-            "floor": lambda: bare_milliseconds(ground.payram.url, references),
+            "floor": lambda: bare_milliseconds(environment.payram.url, references),
             "product": lambda: client_milliseconds(references),
         },
         rounds=rounds,
@@ -144,11 +144,12 @@ def confirming(ground: Ground, *, rounds: int, calls: int) -> Comparison:
     )
 
 
-def statements(ground: Ground) -> dict[str, int]:
-    """Return the SQL statements of one webhook, by contestant."""
+def statements(environment: Environment) -> dict[str, int]:
+    """Return the SQL statements of one webhook, by contestant, once content types are known to the process."""
     found = {}
     for name, path in {"floor": FLOOR_PATH, "product": PRODUCT_PATH}.items():
-        (number,) = rows.opened(ground.database, 1)
+        first, number = rows.opened(environment.database, 2)
+        counted("post", path, data=body(first), headers={"API-Key": KEY})
         found[name] = counted("post", path, data=body(number), headers={"API-Key": KEY})
         found[f"{name} again"] = counted("post", path, data=body(number), headers={"API-Key": KEY})
     return found
@@ -166,11 +167,11 @@ def add_shared_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--deliveries", type=positive, default=800, help="webhooks a round (default: %(default)s)")
 
 
-def measure(options: argparse.Namespace, ground: Ground) -> Results:
+def measure(options: argparse.Namespace, environment: Environment) -> Results:
     """Compare webhooks with what a shop would write by hand."""
-    rows.history(ground.database, upto=options.payments)
-    sql = statements(ground)
-    measured = Contest(ground, deliveries=options.deliveries).measured(options.rounds)
+    rows.history(environment.database, upto=options.payments)
+    sql = statements(environment)
+    measured = Contest(environment, deliveries=options.deliveries).measured(options.rounds)
     facts = {"benchmark": "webhook", "unit": "/s", "payments": options.payments}
     by_hand = f"by hand, {sql['floor']} statements"
     return Results(
@@ -210,7 +211,7 @@ def measure(options: argparse.Namespace, ground: Ground) -> Results:
                 goal=at_least(2),
                 **facts,
             ),
-            confirming(ground, rounds=options.rounds, calls=options.deliveries),
+            confirming(environment, rounds=options.rounds, calls=options.deliveries),
         ]
     )
 

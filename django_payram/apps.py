@@ -15,8 +15,10 @@ class DjangoPayramConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the checks and import every installed app's ``payram_receivers``."""
-        from django_payram import checks  # noqa: PLC0415 - the checks need the models
+        """Register the checks, watch deleted orders, and import every installed app's ``payram_receivers``."""
+        from django_payram.conf import checks  # noqa: PLC0415 - the checks need the models
+        from django_payram.payments import deleted_orders  # noqa: PLC0415
 
         checks.register()
+        deleted_orders.watch()
         autodiscover_modules("payram_receivers")

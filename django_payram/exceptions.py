@@ -1,6 +1,6 @@
 """What can go wrong between a shop and its PayRam server, one class per thing a caller may want to catch.
 
-Every error carries facts as attributes and none of them carries a key.
+What an error knows is in its attributes; no error carries a key.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
 
 class PayramError(Exception):
-    """Anything django_payram raises on purpose, wrong arguments and wrong settings excepted."""
+    """What a call about a payment may raise, beside ValueError for wrong arguments, ImproperlyConfigured for a wrong
+    setting, and Django's database errors.
+    """
 
 
 class PayramDisabled(PayramError):
@@ -64,6 +66,11 @@ class PayramRefused(PayramError):
         super().__init__(message)
         self.status = status
         self.code = code
+
+    @property
+    def is_denial(self) -> bool:
+        """Whether PayRam may mean that it knows no such payment: 404, and 401 since 2026. Other refusals may pass."""
+        return self.status in (401, 404)
 
 
 class PayramDataError(PayramError):

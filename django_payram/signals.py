@@ -1,53 +1,77 @@
 """What a shop can listen to. Every signal has ``sender=Payment`` and the argument ``payment``.
 
-One contract holds for all four:
+One contract holds for all:
 
-* A signal is sent inside the transaction that records the news, after the last write, in a savepoint of its
-  own. What the receivers write to the same database commits together with the payment, exactly once.
-* If a receiver raises, the savepoint is undone, the payment's new state commits all the same, the error is kept
-  on the payment and shown in the admin, and every later occasion (a repeated webhook, ``payram_resync``, the
-  status page, the admin) sends the signal again until the receivers succeed. They are then told the present
-  truth, so a receiver should look at ``payment`` rather than count signals.
+* A signal is sent inside the transaction that records the news, after the last write, in a savepoint of its own. What
+  the receivers write to the same database commits together with the payment, exactly once.
+* If a receiver raises, the savepoint is undone, the payment's new state commits all the same, the error is kept on the
+  payment and shown in the admin, and the signal is sent again (by a repeated webhook, the status page, the admin, and
+  by polling with growing pauses) until the receivers succeed. They are then sent what is true at that time, so a
+  receiver should look at ``payment`` rather than count signals.
 * Work that leaves the database (a mail, a Celery task, a call to another server) belongs in
-  ``transaction.on_commit()`` inside the receiver. A crash between the commit and that callback can lose it; where
-  that matters, write a row in the receiver and work it off later.
-* Lock the order (``select_for_update``) inside the receiver if the shop edits it elsewhere: the order of locks is
-  the payment first, then the order.
-* A signal without receivers counts as told.
+  ``transaction.on_commit()`` inside the receiver. A crash between the commit and that callback can lose it; where that
+  matters, write a row in the receiver and work it off later.
+* Lock the order (``select_for_update``) inside the receiver if the shop edits it elsewhere: the order of locks is the
+  payment first, then the order.
+* A signal without receivers counts as delivered. ``payment_paid`` alone waits up to seven days for a process that has
+  a receiver.
 """
 
 from __future__ import annotations
 
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from django.dispatch import Signal
 
-payment_paid = Signal()
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from django_payram.models import Payment
+
+    Arguments = Callable[[Payment, str], Mapping[str, object]]
+
+
+class PaymentSignal(Signal):
+    """A signal about a payment.
+
+    ``arguments`` returns what is sent beside the payment, from the payment and the state that receivers of
+    ``payment_updated`` were last sent.
+    """
+
+    def __init__(self, arguments: Arguments = lambda _payment, _previous_state: {}) -> None:
+        super().__init__()
+        self.arguments = arguments
+
+
+payment_paid = PaymentSignal()
 """Sent once, when a payment first becomes paid in full: also late, too much, or together with its top-ups.
 
-Never sent twice for one order: a second paid payment of the same order is ``review="duplicate"`` instead. Never sent
-for a payment held because its amount differs, until a person accepts it in the admin. Arguments: ``payment``.
+Of an order's payments only the first that is paid is announced: the second is ``review="duplicate"`` instead. Not sent
+for a payment that is held because its amount differs, until PayRam's own answer is right or a person accepts it, nor
+for an order that the shop has deleted. Arguments: ``payment``.
 """
 
-payment_canceled = Signal()
+payment_canceled = PaymentSignal()
 """Sent once, when PayRam says that the link is dead, nothing was received, nothing is confirming, and no other payment
 of the order is open or paid. Money may still come later: then ``payment_paid`` follows. Arguments: ``payment``.
 """
 
-payment_needs_review = Signal()
+payment_needs_review = PaymentSignal(lambda payment, _previous_state: {"reason": payment.review})
 """Sent when ``payment.review`` becomes non-blank, or a weightier reason takes its place.
 
-Arguments: ``payment``, and ``reason``, one of :class:`django_payram.states.Review`.
+Arguments: ``payment``, and ``reason``, one of :class:`django_payram.models.Review`.
 """
 
-payment_updated = Signal()
+payment_updated = PaymentSignal(lambda _payment, previous_state: {"previous_state": previous_state})
 """Sent for every piece of news: a new state, more money, the first sight of money on the chain.
 
-Confirmations that merely count up are not news. Arguments: ``payment``, and ``previous_state``, the state the
-receivers were last told.
+Confirmations that merely count up are not news. Arguments: ``payment``, and ``previous_state``, the state that the
+receivers were last sent.
 """
 
-# In the order in which they are sent: a bad receiver of payment_updated cannot bar payment_paid.
+# In the order in which they are sent: a bad receiver of payment_updated cannot stop payment_paid. When each of them is
+# true is decided by ``payments.rules``.
 SIGNALS = MappingProxyType(
     {
         "payment_paid": payment_paid,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from threading import Barrier
@@ -12,22 +13,29 @@ from django.apps import apps
 from django.conf import settings
 from django.contrib.contenttypes.management import create_contenttypes
 from django.contrib.contenttypes.models import ContentType
+from django.core.cache import cache
 from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.test.utils import CaptureQueriesContext
 
+from django_payram.gateway.transport import RETRIES
 from django_payram.models import database
 from django_payram.signals import SIGNALS
-from django_payram.transport import RETRIES
 from tests.clients import adapt
 from tests.shop.models import Order
+from tests.waiting import PATIENCE
 
 pytest_plugins = ["pytester"]
 
 # pytest --hypothesis-profile=NAME
+hypothesis.settings.register_profile("quick", max_examples=30, deadline=None)
 hypothesis.settings.register_profile("thousands", max_examples=1000)
 hypothesis.settings.register_profile("deep", max_examples=5000)
+hypothesis.settings.load_profile("quick")
 
 adapt(settings.SURROUNDINGS)
+
+# Their apps are installed and their settings named by tox alone.
+collect_ignore = [] if "tests.audit_apps" in settings.INSTALLED_APPS else ["audit_apps"]
 
 
 PAUSES = RETRIES["GET"]
@@ -40,6 +48,12 @@ def _no_pauses():
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(RETRIES, "GET", PAUSES.new(backoff_factor=0))
         yield
+
+
+@pytest.fixture(autouse=True)
+def _no_counted_requests():
+    """Throttles count what came before in the same process."""
+    cache.clear()
 
 
 @pytest.fixture
@@ -83,10 +97,10 @@ def reads_elsewhere(settings):
 
 
 class Listener:
-    """Receivers of all four signals that remember what they were told."""
+    """Receivers of all four signals that remember what they were sent."""
 
     def __init__(self):
-        self.heard = []
+        self.received = []
         self.fail_on = set()
 
     def __call__(self, name):
@@ -94,13 +108,13 @@ class Listener:
             if name in self.fail_on:
                 raise RuntimeError(f"{name} is broken")
             kwargs.pop("signal")
-            self.heard.append((name, payment, kwargs))
+            self.received.append((name, payment, kwargs))
 
         return receiver
 
     @property
     def names(self):
-        return [name for name, _payment, _extra in self.heard]
+        return [name for name, _payment, _extra in self.received]
 
 
 @contextmanager
@@ -125,11 +139,11 @@ def listener():
 @contextmanager
 def statements():
     """Yield a list that in the end holds every statement of the block, of all databases."""
-    heard = []
+    received = []
     with ExitStack() as stack:
         captures = [stack.enter_context(CaptureQueriesContext(one)) for one in connections.all()]
-        yield heard
-    heard += [query["sql"] for capture in captures for query in capture.captured_queries]
+        yield received
+    received += [query["sql"] for capture in captures for query in capture.captured_queries]
 
 
 @pytest.fixture
@@ -138,11 +152,39 @@ def django_assert_num_queries():
 
     @contextmanager
     def expect(number):
-        with statements() as heard:
+        with statements() as received:
             yield
-        assert len(heard) == number, "\n".join(heard)
+        assert len(received) == number, "\n".join(received)
 
     return expect
+
+
+LEFT_OUT = """\
+Left out, and how to run it:
+  a real browser            pytest -m browser -n 0
+  processes killed          pytest -m crashes -n 0
+  Celery workers            pytest -m brokers -n 0      (REDIS_URL, AMQP_URL name brokers; files without)
+  benchmarks, tiny          pytest -m benchmarks -n 0
+  audit logs and caches     tox -e audit-apps           (needs Redis: REDIS_URL, or the one of this machine)
+  an error at every line    pytest -m every_line
+  thousands of histories    pytest tests/payments/test_confluence_machine.py --hypothesis-profile=thousands
+  the whole on PostgreSQL   DATABASE_URL=postgresql://… pytest     (here: what needs a database that locks rows)
+  the whole on MariaDB      DATABASE_URL=mysql://… pytest          (needs mysqlclient)"""
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """Name what was left out, where the suite is run as the README says."""
+    if not config.invocation_params.args:
+        terminalreporter.section("lanes")
+        terminalreporter.write_line(LEFT_OUT)
+
+
+def pytest_xdist_auto_num_workers(config):
+    """Start no processes for a file or two: they take longer to start than the tests to run.
+
+    Else one more than there are cores, because many tests wait: for time-outs, for processes, for a database.
+    """
+    return 0 if any(".py" in argument for argument in config.invocation_params.args) else os.cpu_count() + 1
 
 
 def pytest_collection_modifyitems(config, items):
@@ -150,6 +192,8 @@ def pytest_collection_modifyitems(config, items):
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
+    # The longest first: what it leaves of the time is shared by the rest.
+    items.sort(key=lambda item: "test_on_postgresql" not in item.nodeid)
     for item in items:
         _let_use_all_databases(item)
 
@@ -163,17 +207,20 @@ def _let_use_all_databases(item):
 
 def _is_left_out(item):
     """SQLite locks whole files: races are run on PostgreSQL and MariaDB, the former by test_on_postgresql."""
-    if item.get_closest_marker("sqlite" if connection.vendor != "sqlite" else "concurrency"):
+    markers = {mark.name for mark in item.iter_markers()}
+    if connection.vendor not in (markers & {"sqlite", "postgresql"} or {connection.vendor}):
+        return True
+    if connection.vendor == "sqlite" and "concurrency" in markers:
         return True
     return any(set(mark.args) & set(settings.SURROUNDINGS) for mark in item.iter_markers("not_in"))
 
 
-# What a session says to wait no longer than a second for a lock.
-IMPATIENT = {"postgresql": "SET lock_timeout = '200ms'", "mysql": "SET SESSION innodb_lock_wait_timeout = 1"}
+# The statement with which a connection waits no longer than a second for a lock, by vendor.
+SHORT_LOCK_TIMEOUT = {"postgresql": "SET lock_timeout = '200ms'", "mysql": "SET SESSION innodb_lock_wait_timeout = 1"}
 
 
-def say(using, statements):
-    """Run the statement that this vendor knows, in the connection of this thread."""
+def execute_for_vendor(using, statements):
+    """Run the statement of the database's vendor, if there is one, in the connection of this thread."""
     connection = connections[using]
     if statement := statements.get(connection.vendor):
         with connection.cursor() as cursor:
@@ -188,7 +235,7 @@ def in_threads(*works):
     barrier = Barrier(len(works))
 
     def run(work):
-        barrier.wait(timeout=10)
+        barrier.wait(timeout=PATIENCE)
         try:
             return work()
         except Exception as exc:

@@ -1,4 +1,4 @@
-"""Errors that strike at any line of ours: what a report of each of them would show."""
+"""Errors raised at any line of the package: what a report of each of them would show."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ def lines(work):
 
 
 @contextmanager
-def striking(place):
+def raising_at(place):
     """Raise a Fault when this thread first comes to ``place``."""
 
-    def strike(frame):
+    def raise_there(frame):
         if _place(frame) == place:
             raise Fault("Nobody expected this.")
 
-    with _traced(strike):
+    with _traced(raise_there):
         yield

@@ -10,35 +10,49 @@ import os
 import sys
 from pathlib import Path
 
-from django_payram.statements import Question
+# Payments have a database of their own: a statement that asks the wrong one is noticed.
+os.environ.setdefault("SURROUNDINGS", "databases")
 
 NOTICED = {1, 3}  # exit codes of pytest: a test failed, or could not even be run
 TIMED_OUT = {36, 24, -24, 152, 255}  # exit codes of mutmut
 
-# Modules that are tested under other names as well, the likeliest first: the gate is seen through what it does.
-TESTED_BY = {
-    "lifecycle_announcing": ["lifecycle_gate", "lifecycle"],
-    "lifecycle_entry": ["lifecycle_gate", "lifecycle"],
-    "lifecycle_hearing": ["lifecycle_hearing", "lifecycle_adopting"],
-    "lifecycle_rehearing": ["lifecycle_hearing", "lifecycle_adopting"],
-    "lifecycle_ratchet": ["lifecycle_ratchet", "lifecycle_noting"],
-    "lifecycle_sheet": ["lifecycle_gate", "lifecycle"],
-    "lifecycle_truths": ["lifecycle_gate", "lifecycle"],
-    "lifecycle_siblings": ["lifecycle_gate", "lifecycle"],
-    "lifecycle_wish": ["lifecycle_opening"],
-    "options": ["conf"],
-    **{f"resync_{part}": ["resync"] for part in ("claiming", "limits", "lines", "running", "summary", "watching")},
+# Modules that other test files of their room show as well.
+SEEN_IN = {
+    "gateway/redaction": ["conf/test_keys", "gateway/test_payloads_text"],
+    "gateway/responses": ["gateway/test_transport"],
+    "payments/deleted_orders": ["models/test_relation"],
+    "payments/links": ["payments/test_checkout", "views/test_customer_status"],
+    "payments/notifications": ["payments/test_transitions"],
+    "payments/locks": ["payments/test_identity", "payments/test_transitions", "payments/test_deadlocks"],
+    "payments/matching": [
+        "payments/test_matching",
+        "payments/test_identity",
+        "payments/test_adopt",
+        "payments/test_kept_webhooks",
+    ],
+    "payments/refresh": ["payments/test_refresh", "payments/test_denials", "payments/test_clocks"],
+    "payments/request": ["payments/test_request", "payments/test_checkout", "payments/test_identity"],
+    "payments/rules": ["payments/test_rules", "payments/test_webhook_sums", "payments/test_repetition"],
+    "payments/transitions": ["payments/test_transitions", "payments/test_checkout_attempts"],
+    "payments/webhooks": ["payments/test_webhooks", "payments/test_kept_webhooks"],
+    "polling/circuit_breaker": ["polling/test_circuit_breaker", "polling/test_worker"],
+    "polling/claims": ["polling/test_worker", "payments/test_clocks", "payments/test_daylight_saving"],
+    "polling/rate_limit": ["polling/test_worker", "polling/test_circuit_breaker"],
+    "polling/worker": ["polling/test_worker", "polling/test_watch"],
+    "conf/options": ["conf/test_options", "conf/test_projects", "conf/test_keys"],
+    "conf/projects": ["conf/test_projects", "conf/test_keys"],
+    "views/decorators": ["views/test_namespaces", "views/test_status", "views/test_checkout"],
 }
 
 
 def own_tests(mutant, nodes):
-    """Return the tests of a mutant's module, test_wire… for ``django_payram.wire.x__get__mutmut_1``.
+    """Return the tests of a mutant's module, tests/gateway/test_client… for ``django_payram.gateway.client.x…``.
 
     ``nodes`` are the tests seen to reach the function. What is called once a process was reached by the first test
     only, whichever that was: if it is another module's, all tests of this one are tried.
     """
-    module = "_".join(mutant.split(".")[1:-1])
-    names = [f"tests/test_{name}" for name in TESTED_BY.get(module, [module])]
+    room, module = mutant.split(".")[1:3]
+    names = [f"tests/{name}" for name in SEEN_IN.get(f"{room}/{module}", [f"{room}/test_{module}"])]
     reaching = [node for name in names for node in nodes if node.startswith(name)]
     return dict.fromkeys(reaching or [str(path) for name in names for path in sorted(Path().glob(f"{name}*.py"))])
 
@@ -52,11 +66,15 @@ def pytest_configure(config):
 
 def forget_statements():
     """Let statements be made anew: they were made once, in the process of which this one is a copy."""
+    from django_payram.models.statements import CompiledQuery
+
     for name, module in list(sys.modules.items()):
         if name.startswith("django_payram."):
             for kept in vars(module).values():
-                if isinstance(kept, Question):
-                    kept._made.clear()
+                queries = kept.values() if isinstance(kept, dict) else [kept]
+                for query in queries:
+                    if isinstance(query, CompiledQuery):
+                        query.forget()
 
 
 def results(folder=Path("mutants/django_payram")):

@@ -106,8 +106,15 @@ def raw_server(talk, *, tls=False):
 
 
 @contextmanager
-def deaf_server():
-    """Listen and never accept, with a full queue: whoever connects waits for ever. Yields the URL."""
+def silent_server(*, tls=False):
+    """Run a server that takes requests and answers none."""
+    with raw_server(lambda _connection: server.closing.wait(), tls=tls) as server:
+        yield server
+
+
+@contextmanager
+def full_backlog():
+    """Listen and never accept, with a full backlog: whoever connects waits for ever. Yields the URL."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)

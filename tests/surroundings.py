@@ -2,7 +2,7 @@
 
     SURROUNDINGS=atomic pytest         one of them
     SURROUNDINGS=atomic,csrf pytest    several at once
-    SURROUNDINGS=all pytest            all that go together; ``first`` and ``second`` are the two runs of the gate
+    SURROUNDINGS=all pytest            all that go together; ``first`` and ``second`` are the two runs in CI
 
 Each changes the settings here; ``tests.clients`` changes how the test client reaches the shop, ``tests.conftest`` which
 databases a test may use.
@@ -69,6 +69,12 @@ def databases(settings):
     }
 
 
+def pgbouncer(settings):
+    """A PgBouncer in transaction mode stands before the database, and forgets what a session has set."""
+    each = settings["DATABASES"].items()
+    return {"DATABASES": {alias: {**one, "DISABLE_SERVER_SIDE_CURSORS": True} for alias, one in each}}
+
+
 def asgi(settings):
     """The test client's requests go through Django's asynchronous handler and its middleware."""
     return {}
@@ -87,10 +93,25 @@ def texts(settings):
 # Databases come first: what changes all of them must find all of them.
 TABLE = {
     each.__name__: each
-    for each in (databases, atomic, login, csrf, noslash, https, tls, cache, people, naive, asgi, uuids, texts)
+    for each in (
+        databases,
+        atomic,
+        login,
+        csrf,
+        noslash,
+        https,
+        tls,
+        cache,
+        people,
+        naive,
+        asgi,
+        uuids,
+        texts,
+        pgbouncer,
+    )
 }
-WORLDS = {
-    "all": tuple(name for name in TABLE if name not in {"tls", "texts"}),
+GROUPS = {
+    "all": tuple(name for name in TABLE if name not in {"tls", "texts", "pgbouncer"}),
     "first": ("atomic", "login", "csrf", "noslash", "https", "cache", "people", "uuids"),
     "second": ("databases", "atomic", "naive", "asgi", "tls", "texts"),
 }
@@ -99,9 +120,9 @@ EITHER_OR = ({"https", "tls"}, {"uuids", "texts"})
 
 def chosen(text):
     """Return the names that the variable SURROUNDINGS asks for, in the order of the table."""
-    asked = {name for word in filter(None, text.split(",")) for name in WORLDS.get(word, (word,))}
+    asked = {name for word in filter(None, text.split(",")) for name in GROUPS.get(word, (word,))}
     if unknown := asked - set(TABLE):
-        raise ValueError(f"Unknown in SURROUNDINGS: {sorted(unknown)}. Known are {[*TABLE, *WORLDS]}.")
+        raise ValueError(f"Unknown in SURROUNDINGS: {sorted(unknown)}. Known are {[*TABLE, *GROUPS]}.")
     for pair in EITHER_OR:
         if pair <= asked:
             raise ValueError(f"In SURROUNDINGS stand both of {sorted(pair)}, of which a shop can have one.")

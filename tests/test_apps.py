@@ -29,7 +29,7 @@ def test_types_are_shipped():
 
 @pytest.mark.django_db
 def test_the_shops_receiver_marks_the_order(payram, order):
-    from django_payram.lifecycle import open_payment
+    from django_payram.payments import open_payment
 
     payment = open_payment(order, amount=order.total, email=order.email)
     payram.pay(payment)

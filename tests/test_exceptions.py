@@ -54,7 +54,7 @@ def test_unavailable_carries_what_is_known_of_the_answer():
     assert facts(error) == {"status": 429, "code": "RATE", "retry_after": 7, "definite": True}
 
 
-def test_unavailable_knows_nothing_and_is_not_definite_unless_told():
+def test_unavailable_knows_nothing_and_is_not_definite_unless_given():
     assert facts(PayramUnavailable("said")) == {"status": None, "code": "", "retry_after": None, "definite": False}
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -14,7 +17,21 @@ else:
     import tomli as tomllib
 
 ROOT = Path(__file__).parent.parent
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PROJECT = PYPROJECT["project"]
+SHIPPED = [path.lstrip("/") for path in PYPROJECT["tool"]["hatch"]["build"]["targets"]["sdist"]["include"]]
+
+# What a developer's work leaves in the folders that are shipped.
+LEFT = (
+    "example_project/db.sqlite3",
+    "example_project/db.sqlite3-wal",
+    "example_project/sandbox.json",
+    "example_project/staticfiles/django_payram/status.js",
+    "django_payram/__pycache__/urls.cpython-312.pyc",
+    "docs/_build/index.html",
+    "tests/screenshots/status.png",
+    "benchmarks/.coverage.1",
+)
 
 
 @pytest.mark.parametrize("requirement", PROJECT["dependencies"])
@@ -42,3 +59,37 @@ def test_every_supported_python_and_django_has_its_cell():
     for version in (line.rpartition(" ")[2] for line in classifiers if "Django :: " in line):
         assert version.replace(".", "") in cells
     assert "skip_missing_interpreters = false" in cells
+
+
+@pytest.fixture(scope="module")
+def shipped(tmp_path_factory):
+    """Build the source distribution in a folder that somebody has worked in, and return the names of its files."""
+    folder = tmp_path_factory.mktemp("project")
+    for name in (*SHIPPED, "pyproject.toml", ".gitignore"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(ROOT / name, folder / name)
+    for name in LEFT:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("left behind")
+    subprocess.run([sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", "dist"], cwd=folder, check=True)
+    (archive,) = (folder / "dist").glob("*.tar.gz")
+    with tarfile.open(archive) as files:
+        return {name.partition("/")[2] for name in files.getnames()}
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_source_distribution_contains_what_it_names(shipped, name):
+    assert name in shipped or any(file.startswith(f"{name}/") for file in shipped)
+
+
+def test_the_source_distribution_contains_every_file_of_the_package(shipped):
+    package = {path.relative_to(ROOT).as_posix() for path in (ROOT / "django_payram").rglob("*") if path.is_file()}
+    assert {name for name in package if "__pycache__" not in name} <= shipped
+
+
+def test_what_work_leaves_behind_is_not_shipped(shipped):
+    """A demonstration's database holds the hash of an administrator's password."""
+    assert shipped & set(LEFT) == set()

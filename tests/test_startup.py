@@ -16,7 +16,7 @@ HEAVY = ("requests", "urllib3", "tqdm", "celery", "segno", "factory")
 # Not tests.urls: REST framework, which only a shop with a JSON checkout imports, brings requests along by itself.
 WEB_WORKER = "import django; django.setup(); import django_payram.urls"
 PLUGIN = "import django_payram.testing.plugin"
-ASKING = f"{WEB_WORKER}; from django_payram.client import client_for; from django_payram.conf import project"
+ASKING = f"{WEB_WORKER}; from django_payram.gateway.client import client_for; from django_payram.conf import project"
 
 
 def imported(code):

@@ -11,7 +11,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import uuid
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -20,10 +19,11 @@ from pathlib import Path
 from celery import Celery
 from django.db import DEFAULT_DB_ALIAS, connection, connections
 
+from tests.waiting import PATIENCE, wait_until
+
 ROOT = Path(__file__).parent.parent
 NAMED = [name for name in ("REDIS_URL", "AMQP_URL") if os.environ.get(name)]
 BROKERS = NAMED or ["files"]
-PATIENCE = 60
 
 
 @dataclass
@@ -104,12 +104,12 @@ class Worker:
             )
 
     @property
-    def said(self):
+    def logged(self):
         return self.log.read_text(errors="replace")
 
     def wait_until_ready(self):
-        wait_for(lambda: " ready." in self.said or self.process.poll() is not None, self)
-        assert self.process.poll() is None, self.said
+        wait_for(lambda: " ready." in self.logged or self.process.poll() is not None, self)
+        assert self.process.poll() is None, self.logged
         return self
 
     def kill(self):
@@ -128,12 +128,8 @@ class Worker:
 
 
 def wait_for(condition, *workers):
-    """Wait until ``condition()`` holds; a failure shows what the workers said."""
-    ends = time.monotonic() + PATIENCE
-    while not condition():
-        if time.monotonic() > ends:
-            raise AssertionError("\n".join(["Waited in vain. The workers said:", *(one.said for one in workers)]))
-        time.sleep(0.05)
+    """Wait until ``condition()`` holds; a failure shows what the workers logged."""
+    wait_until(condition, lambda: "\n".join(["The workers logged:", *(one.logged for one in workers)]))
 
 
 @contextmanager

@@ -1,9 +1,9 @@
-"""A day in which everything goes wrong: customers, webhooks, PayRam, PostgreSQL and the shop's own processes.
+"""A day in which everything goes wrong: customers, webhooks, PayRam, PostgreSQL, clocks and the shop's own processes.
 
     python -m benchmarks.chaos --payments 20000 --seed 1
 
-At its end every order is compared with PayRam's truth. The package is also an app of the shop, whose receivers fail at
-times.
+At its end every order of two shops is compared with PayRam's truth. The package is also an app of the shop, whose
+receivers fail at times.
 """
 
 FAILING = "CHAOS_FAILING"

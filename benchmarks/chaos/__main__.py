@@ -14,24 +14,13 @@ import time
 from collections import Counter
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
-
-from tqdm import tqdm
 
 from benchmarks.audit import audit
 from benchmarks.chaos import FAILING
-from benchmarks.chaos.calm import calm_down
-from benchmarks.chaos.crowd import Crowd
-from benchmarks.chaos.customers import Customer
-from benchmarks.chaos.faults import Faults
-from benchmarks.chaos.plan import draw
-from benchmarks.chaos.polling import Polling
-from benchmarks.chaos.report import Report, read_post
-from benchmarks.stage import stage
-
-if TYPE_CHECKING:
-    from benchmarks.chaos.plan import Plan
-    from benchmarks.stage import Stage
+from benchmarks.chaos.day import Day
+from benchmarks.chaos.report import Report, read_delivery_log
+from benchmarks.chaos.settling import settle
+from benchmarks.stage import second_shop, stage
 
 THREADS_PER_WORKER = 4
 DEADLINE_SECONDS = 4
@@ -56,6 +45,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--workers", type=positive, default=3, help="gunicorn's workers (%(default)s)")
     parser.add_argument("--at-once", type=positive, default=150, help="customers in the shop at a time (%(default)s)")
     parser.add_argument("--fault-every", type=seconds, default=1.5, help="seconds between faults (%(default)s)")
+    parser.add_argument("--without-backups", action="store_true", help="one storm, and no backup is brought back")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     return parser.parse_args()
 
@@ -79,8 +69,7 @@ def seconds(text: str) -> float:
 
 
 def run(options: argparse.Namespace, folder: Path) -> Report:
-    """Set the stage, let the day pass and the books come to rest, and compare them with PayRam's."""
-    plans = draw(options.payments, seed=options.seed)
+    """Start everything, let the day pass, let the shops catch up, and compare them with PayRam."""
     failing, post = folder / "failing", folder / "post"
     environment = {
         "EXTRA_APPS": "benchmarks.chaos",
@@ -90,49 +79,34 @@ def run(options: argparse.Namespace, folder: Path) -> Report:
         "PAYRAM_DEADLINE": str(DEADLINE_SECONDS),
     }
     gunicorn = ("--worker-class=gthread", f"--threads={THREADS_PER_WORKER}")
-    unruly = (f"--unruly={post}", "--couriers=8")
-    with stage(
-        workers=options.workers, fsync=False, environment=environment, options=gunicorn, payram_options=unruly
-    ) as on:
-        polling = Polling(on, seed=options.seed)
-        faults = Faults(on, polling, failing=failing, seed=options.seed, every=options.fault_every)
-        seen: Counter[str] = Counter()
+    unreliable = (f"--unreliable={post}", "--senders=8")
+    with (
+        stage(
+            workers=options.workers, fsync=False, environment=environment, options=gunicorn, payram_options=unreliable
+        ) as first,
+        second_shop(first, options=gunicorn) as second,
+    ):
+        day = Day(first, second, options, failing=failing)
         begun = time.monotonic()
-        storm(on, plans, seen, polling=polling, faults=faults, at_once=options.at_once)
+        day.pass_by()
         took = time.monotonic() - begun
-        calm = calm_down(on)
+        settled = settle(first, second)
+        truth = day.ledger.truth(first.payram.payments())
         return Report(
             seed=options.seed,
-            orders=len(plans),
+            orders=len(day.plans),
             workers=options.workers,
             seconds=took,
-            histories=Counter(plan.history for plan in plans),
-            customers=seen,
-            faults=faults.counts,
-            resyncs=polling.exits,
-            calm=calm,
-            payments=len(on.payram.payments()),
-            paid=sum(order["status"] == "paid" for order in on.books.orders()),
-            post=read_post(post),
-            findings=audit(on),
+            histories=Counter(plan.history for plan in day.plans),
+            customers=day.seen,
+            faults=day.faults,
+            resyncs=day.resyncs,
+            settled=settled,
+            payments=len(truth),
+            paid=sum(order["status"] == "paid" for on in (first, second) for order in on.shop_database.orders()),
+            deliveries=read_delivery_log(post),
+            findings=audit(first, second, truth=truth),
         )
-
-
-def storm(on: Stage, plans: list[Plan], seen: Counter[str], *, polling: Polling, faults: Faults, at_once: int) -> None:
-    """Let all customers do what they will while everything else goes wrong."""
-    orders = on.books.new_orders([plan.total for plan in plans], people=[plan.person for plan in plans])
-    customers = (Customer(plan, order=order, on=on, seen=seen) for plan, order in zip(plans, orders, strict=True))
-    polling.start()
-    faults.start()
-    try:
-        with tqdm(total=len(plans), unit="order", disable=not sys.stderr.isatty()) as bar:
-            crowd = Crowd(customers, at_once=at_once, threads=min(at_once, 16), errors=faults.errors)
-            crowd.run(done=bar.update)
-    finally:
-        faults.stop()
-        polling.stop()
-    if faults.errors:
-        raise faults.errors[0]
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import psycopg
 import requests
 
-from benchmarks.stage.payram import LeverError
+from benchmarks.stage.payram import ControlError
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -59,7 +59,9 @@ class Customer:
                 return found[0] if found else None
             yield self.chance.uniform(0.2, 1) * (attempt + 1)
             # An attempt left by a crash bars its order for two minutes: let them pass.
-            yield from self._insist(lambda: self.on.books.age(self.order, minutes=3, older_than=LONGEST_CALL_SECONDS))
+            yield from self._insist(
+                lambda: self.on.shop_database.age(self.order, minutes=3, older_than=LONGEST_CALL_SECONDS)
+            )
         self.seen["gave up"] += 1
         return None
 
@@ -86,7 +88,7 @@ class Customer:
         while True:
             try:
                 act()
-            except LeverError:
+            except ControlError:
                 return  # PayRam says that this cannot be done now, to somebody who has all day
             except (requests.RequestException, psycopg.OperationalError, psycopg.InterfaceError):
                 yield HELP_LINE_SECONDS
@@ -99,15 +101,19 @@ class Customer:
             yield from self._insist(self._open_status_page)
 
     def _open_status_page(self) -> None:
-        payments = self.on.books.payments(self.order)
+        payments = self.on.shop_database.payments(self.order)
         if payments:
             url = f"{self.on.shop.url}/payram/payments/{payments[-1]['token']}/"
             self.seen[f"status pages answered {requests.get(url, timeout=30).status_code}"] += 1
 
+    def lose_the_order(self) -> Steps[None]:
+        """Let the shop delete the order."""
+        yield from self._insist(lambda: self.on.shop_database.delete_order(self.order))
+
     def change_the_cart(self) -> Steps[None]:
         """Put something more into the cart, which makes another link necessary."""
         change = "UPDATE shop_order SET total = %s WHERE id = %s"
-        yield from self._insist(lambda: self.on.books.change(change, self.plan.total + 1, self.order))
+        yield from self._insist(lambda: self.on.shop_database.change(change, self.plan.total + 1, self.order))
 
 
 # Histories
@@ -207,6 +213,20 @@ def has_two_orders(customer: Customer) -> Steps[None]:
     yield from _pays(customer, customer.plan.total)
 
 
+def pays_a_deleted_order(customer: Customer) -> Steps[None]:
+    reference = yield from customer.click()
+    yield from customer.lose_the_order()
+    yield from customer.look_around()
+    yield from customer.at_payram(customer.on.payram.fill, reference, customer.plan.total)
+    yield from customer.look_at_status()
+
+
+def leaves_a_deleted_order(customer: Customer) -> Steps[None]:
+    reference = yield from customer.click()
+    yield from customer.lose_the_order()
+    yield from customer.at_payram(customer.on.payram.expire, reference)
+
+
 ACTS: dict[str, Callable[[Customer], Steps[None]]] = {
     "pays in full": pays_in_full,
     "pays when the link is dead": pays_dead_link,
@@ -222,4 +242,6 @@ ACTS: dict[str, Callable[[Customer], Steps[None]]] = {
     "clicks twice at once": clicks_twice,
     "waits for confirmations": waits_for_confirmations,
     "has two orders": has_two_orders,
+    "pays an order that was deleted": pays_a_deleted_order,
+    "leaves an order that is deleted": leaves_a_deleted_order,
 }

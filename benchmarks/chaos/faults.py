@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 
 import psutil
 import requests
+from psycopg import sql
 
+from benchmarks.chaos.clocks import JUMPS, wrong_clock
 from benchmarks.stage.postgresql import OwnPostgreSQL
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from benchmarks.stage import Stage
 
 # Wrong answers of PayRam's, and how often in a row at most.
-MISBEHAVIOURS = {
+PAYRAM_FAULTS = {
     "html": 20,
     "redirect": 20,
     "unauthorized": 20,
@@ -46,10 +48,12 @@ MISBEHAVIOURS = {
 }
 HANGS_SECONDS = 2.0
 RECEIVERS_FAIL_SECONDS = 2.0
+READ_ONLY_SECONDS = 1.5
+WRONG_CLOCK_SECONDS = 3.0
 
 
 class Faults:
-    """Injects a fault every ``every`` seconds until told to stop, in a thread of its own.
+    """Injects a fault every ``every`` seconds until asked to stop, in a thread of its own.
 
     A fault that cannot be injected, or what it broke not be mended, ends up in ``errors``.
     """
@@ -86,7 +90,7 @@ class Faults:
 
     def _kinds(self) -> dict[str, tuple[int, Callable[[], None]]]:
         kinds = {
-            "PayRam answers wrongly": (30, self._misbehave),
+            "PayRam answers wrongly": (30, self._spoil_answers),
             "PayRam hangs": (5, self._hang),
             "PayRam killed": (6, self._kill_payram),
             "worker killed": (20, self._kill_worker),
@@ -95,6 +99,8 @@ class Faults:
             "resync killed": (10, self.polling.kill_one),
             "receivers fail": (8, self._fail_receivers),
             "database connection cut": (8, self._cut_connection),
+            "database takes no writes": (5, self._refuse_writes),
+            "shop's clock jumps": (3, self._jump),
         }
         if isinstance(self.on.database, OwnPostgreSQL):
             kinds |= {
@@ -104,12 +110,12 @@ class Faults:
             }
         return kinds
 
-    def _misbehave(self) -> None:
-        kind = self._chance.choice(list(MISBEHAVIOURS))
-        times = self._chance.randint(1, MISBEHAVIOURS[kind])
+    def _spoil_answers(self) -> None:
+        kind = self._chance.choice(list(PAYRAM_FAULTS))
+        times = self._chance.randint(1, PAYRAM_FAULTS[kind])
         self.counts[f"  {kind}"] += 1
         with suppress(requests.RequestException):
-            self.on.payram.misbehave(kind, times=times)
+            self.on.payram.inject_fault(kind, times=times)
 
     def _hang(self) -> None:
         self._signal_payram(signal.SIGSTOP)
@@ -147,12 +153,39 @@ class Faults:
             "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
             "AND backend_type = 'client backend'"
         )
-        return [row["pid"] for row in self.on.books.rows(query)]
+        return [row["pid"] for row in self.on.shop_database.rows(query)]
 
     def _cut_connection(self) -> None:
         pids = self._backends()
         if pids:
-            self.on.books.rows("SELECT pg_terminate_backend(%s)", self._chance.choice(pids))
+            self.on.shop_database.rows("SELECT pg_terminate_backend(%s)", self._chance.choice(pids))
+
+    def _refuse_writes(self) -> None:
+        self._set_read_only("on")
+        time.sleep(READ_ONLY_SECONDS)
+        self._set_read_only("off")
+
+    def _set_read_only(self, value: str) -> None:
+        """Change the default for new connections, and cut those that have the old one, as a failover does."""
+        with self.on.shop_database.connection() as connection:
+            name = sql.Identifier(connection.info.dbname)
+            change = sql.SQL("ALTER DATABASE {} SET default_transaction_read_only = {}")
+            connection.execute(change.format(name, sql.Literal(value)))
+        for pid in self._backends():
+            self.on.shop_database.rows("SELECT pg_terminate_backend(%s)", pid)
+
+    def _jump(self) -> None:
+        """Start the shop with a wrong clock, and after a while with the right one."""
+        right = self.on.shop.environment
+        self.on.shop.kill()
+        self.on.shop.environment = {**right, **wrong_clock(self._chance.choice(JUMPS))}
+        try:
+            self.on.shop.start()
+            time.sleep(WRONG_CLOCK_SECONDS)
+            self.on.shop.kill()
+        finally:
+            self.on.shop.environment = right
+        self.on.shop.start()
 
     def _own(self) -> OwnPostgreSQL:
         if not isinstance(self.on.database, OwnPostgreSQL):
@@ -170,5 +203,7 @@ class Faults:
     def _kill_backend(self) -> None:
         pids = self._backends()
         if pids:
-            self._own().kill_a_backend(self._chance.choice(pids))
+            # It may have ended by itself since it was listed.
+            with suppress(ProcessLookupError):
+                self._own().kill_a_backend(self._chance.choice(pids))
             self._own().restart()

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from benchmarks.audit import Finding
-    from benchmarks.chaos.calm import Calm
+    from benchmarks.chaos.settling import Settled
 
 RECEIVER_FAILED = "a receiver of the shop failed"
 SHOWN = 20
@@ -22,7 +22,8 @@ VERDICTS = {
     "wrong": "orders wrong",
     "twice": "paid or canceled twice",
     "lost": "money lost",
-    "pending": "announcements left",
+    "unflagged": "money without a flag",
+    "undelivered": "signals left",
     "answer": "webhooks answered 500 for no reason",
 }
 
@@ -38,18 +39,18 @@ class Report:
     histories: Counter[str]
     customers: Counter[str]
     faults: Counter[str]
-    resyncs: Counter[int]
-    calm: Calm
+    resyncs: Counter[str]
+    settled: Settled
     payments: int
     paid: int
-    post: Post
+    deliveries: DeliveryLog
     findings: list[Finding] = field(default_factory=list)
 
     @property
     def verdicts(self) -> dict[str, int]:
         """How many orders have each kind of finding; all of them zero is what a run is for."""
-        wrong = {kind: len({one.order for one in self.findings if one.kind == kind}) for kind in VERDICTS}
-        return {**wrong, "answer": self.post.unexplained}
+        wrong = {kind: len({one.subject for one in self.findings if one.kind == kind}) for kind in VERDICTS}
+        return {**wrong, "answer": self.deliveries.unexplained}
 
     @property
     def is_clean(self) -> bool:
@@ -65,14 +66,18 @@ class Report:
                 "orders paid": self.paid,
                 "seconds": round(self.seconds),
                 "orders a second": round(self.orders / self.seconds, 1),
-                "webhooks that arrived": sum(self.post.answers.values()),
+                "webhooks that arrived": sum(self.deliveries.answers.values()),
                 "gunicorn workers": self.workers,
             },
             "customers": dict(sorted(self.histories.items())) | dict(sorted(self.customers.items())),
-            "webhooks": {**dict(sorted(self.post.fates.items())), **self.post.by_status()},
+            "webhooks": {**dict(sorted(self.deliveries.fates.items())), **self.deliveries.by_status()},
             "faults injected": dict(sorted(self.faults.items(), key=lambda item: item[0].strip().casefold())),
-            "resync": {f"runs that ended with {code}": times for code, times in sorted(self.resyncs.items())},
-            "afterwards": {"rounds of resync": self.calm.rounds, "lost top-ups told again": self.calm.told_again},
+            "resync": dict(sorted(self.resyncs.items())),
+            "afterwards": {
+                "rounds of resync": self.settled.rounds,
+                "unknown payments reported again": self.settled.reported_again,
+                "canceled where there were no receivers": sum(one.kind == "untold" for one in self.findings),
+            },
             "verdict": {VERDICTS[kind]: number for kind, number in self.verdicts.items()},
         }
 
@@ -81,7 +86,7 @@ class Report:
         lines = [f"Chaos run, seed {self.seed}"]
         for title, facts in self.sections().items():
             lines += ["", title.upper(), *(f"  {name:<44}{value!s:>10}" for name, value in facts.items())]
-        lines += ["", *(str(finding) for finding in self.findings[:SHOWN])]
+        lines += ["", *(str(finding) for finding in self.findings if finding.kind in VERDICTS)][: SHOWN + 1]
         return "\n".join(lines).rstrip()
 
     def as_json(self) -> str:
@@ -91,7 +96,7 @@ class Report:
 
 
 @dataclass
-class Post:
+class DeliveryLog:
     """What became of the webhooks, and how the shop answered those that arrived."""
 
     fates: Counter[str]
@@ -104,9 +109,9 @@ class Post:
         return {f"answered {status}": times for status, times in known} | {"not answered": self.answers[None]}
 
 
-def read_post(log: Path) -> Post:
+def read_delivery_log(log: Path) -> DeliveryLog:
     """Read the post's own log. A 500 is explained by a receiver that failed, and says so."""
-    post = Post(Counter(), Counter(), 0)
+    post = DeliveryLog(Counter(), Counter(), 0)
     for line in log.read_text().splitlines():
         entry: dict[str, Any] = _read(line)
         if "fate" in entry:

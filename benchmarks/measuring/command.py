@@ -14,22 +14,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from benchmarks.measuring.results import Results
-    from benchmarks.stage.ground import Ground
+    from benchmarks.stage.environment import Environment
 
 
 @dataclass(frozen=True)
 class Benchmark:
-    """What a benchmark is called, what it takes, and how it measures. Without ``on_ground`` it needs no servers."""
+    """A benchmark: its name, its options and how it measures. Without ``in_environment`` it needs no servers."""
 
     name: str
     description: str
     add_arguments: Callable[[argparse.ArgumentParser], None]
     measure: Callable[..., Results]
-    on_ground: bool = True
+    in_environment: bool = True
 
-    def run(self, options: argparse.Namespace, ground: Ground | None) -> Results:
+    def run(self, options: argparse.Namespace, environment: Environment | None) -> Results:
         """Measure."""
-        return self.measure(options, ground) if self.on_ground else self.measure(options)
+        return self.measure(options, environment) if self.in_environment else self.measure(options)
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
@@ -51,13 +51,13 @@ def main(benchmark: Benchmark) -> None:
 
 
 def _measured(benchmark: Benchmark, options: argparse.Namespace) -> Results:
-    if not benchmark.on_ground:
+    if not benchmark.in_environment:
         results = benchmark.run(options, None)
         results.machine = machine()
         return results
-    from benchmarks.stage.ground import ground  # noqa: PLC0415 - a wrong option is told before servers are imported
+    from benchmarks.stage.environment import environment  # noqa: PLC0415 - a wrong option is reported before servers are imported
 
-    with ground() as on:
+    with environment() as on:
         results = benchmark.run(options, on)
         results.machine = machine(on.postgresql_version)
     return results

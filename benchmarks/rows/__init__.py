@@ -1,4 +1,4 @@
-"""A shop's books of any size, made in the database: the newest payments first, then older ones.
+"""Payments of a shop of any size, made in the database: the newest payments first, then older ones.
 
 history(connection, upto=10_000)   payments 1 (the newest) to 10,000, with orders and events
 opened(connection, count)          open payments of this moment, that nothing has been measured with yet

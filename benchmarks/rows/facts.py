@@ -1,4 +1,4 @@
-"""What can be told of a payment from its number alone: by the rows, by who sends webhooks, and by the quick PayRam."""
+"""What is known of a payment from its number alone: by the rows, by who sends webhooks, and by the quick PayRam."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ WITH numbered AS MATERIALIZED (
 )
 """
 
-# As django_payram.schedule has it: the time left until the next check is spread evenly over the tier's interval.
+# As django_payram.payments.schedule has it: the next checks are spread evenly over the tier's interval.
 NEXT_CHECK = """
 CASE
     WHEN live THEN now() + interval '1 minute' * (chance / 430.0)
@@ -76,15 +76,15 @@ PAYMENTS = f"""{FATES}
 INSERT INTO django_payram_payment (
     id, token, project, reference,
     order_type_id, order_id, live_slot, customer_id, customer_email, amount_usd,
-    state, told_state,
+    state, notified_state,
     filled_usd, filled_amount, topped_up_usd,
     currency, blockchain, deposit_address,
     explorer_url,
     confirmations,
     confirmations_required,
     url,
-    review, raised,
-    pending, announce_error,
+    review, reviews_raised, review_settled, amount_disputed, paid_second, order_gone, unknown_words,
+    checks, denials, undelivered, delivery_attempts, next_delivery_at, announce_error,
     metadata, created_at, updated_at, paid_at, closed_at,
     checked_at, next_check_at
 )
@@ -98,8 +98,9 @@ SELECT {LATEST} - n, md5('token' || n)::uuid, 'default', CASE WHEN fate <> 'FAIL
        CASE WHEN paid OR fate = 'CONFIRMING' THEN 12 END,
        CASE WHEN fate <> 'FAILED' THEN 'https://pay.example.com/payments?reference_id=' || reference ELSE '' END,
        CASE WHEN fate = 'CLOSED_PART' AND created_at > now() - interval '30 days' THEN 'partial' ELSE '' END,
-       CASE WHEN fate = 'CLOSED_PART' THEN 'partial' ELSE '' END,
-       CASE WHEN broken THEN 'payment_paid' ELSE '' END,
+       CASE WHEN fate = 'CLOSED_PART' THEN '["partial"]' ELSE '[]' END::jsonb, false, false, false, false, '[]',
+       0, 0, CASE WHEN broken THEN '["payment_paid"]' ELSE '[]' END::jsonb,
+       CASE WHEN broken THEN 1 ELSE 0 END, CASE WHEN broken THEN moved_at END,
        CASE WHEN broken THEN 'payment_paid: ValueError: The order is gone.' ELSE '' END,
        '{{}}', created_at, moved_at, CASE WHEN paid THEN moved_at END, CASE WHEN paid OR dead THEN moved_at END,
        CASE WHEN fate <> 'FAILED' THEN GREATEST(moved_at, now() - interval '1 minute') END, {NEXT_CHECK}
@@ -113,20 +114,20 @@ INSERT INTO django_payram_paymentevent (
     payment_id, project, reference,
     source,
     outcome, state_before, state_after,
-    payload,
-    error, note, actor, created_at
+    customer_id, payload,
+    error, note, actor, created_at, retries
 )
 SELECT {LATEST} - n, 'default', CASE WHEN fate <> 'FAILED' THEN reference ELSE '' END,
        CASE WHEN place = 1 THEN 'checkout' WHEN mod(chance, 10) = 0 THEN 'resync' ELSE 'webhook' END,
        outcome, CASE place WHEN 1 THEN 'CREATING' WHEN 2 THEN 'OPEN' ELSE state END,
        CASE WHEN outcome = 'created' THEN 'OPEN' ELSE state END,
-       CASE WHEN place = 2 AND mod(chance, 10) > 0 THEN
-           '{{"reference_id": "' || reference || '", "invoice_id": "' || md5('token' || n)::uuid
-           || '", "customer_id": "' || {CUSTOMER_SQL} || '", "status": "' || state
-           || '", "amount": "' || amount || '", "currency": "USD"}}'
-       ELSE '' END,
+       '', CASE WHEN place = 2 AND mod(chance, 10) > 0 THEN
+           jsonb_build_object('reference_id', reference, 'invoice_id', md5('token' || n)::uuid,
+                              'status', state, 'amount', amount::text, 'currency', 'USD')
+       END,
        CASE WHEN outcome = 'refused' THEN 'PayRam refused the call.' ELSE '' END,
-       CASE WHEN outcome = 'review' THEN 'partial' ELSE '' END, '', CASE place WHEN 1 THEN created_at ELSE moved_at END
+       CASE WHEN outcome = 'review' THEN 'partial' ELSE '' END, '',
+       CASE place WHEN 1 THEN created_at ELSE moved_at END, 0
   FROM fates, LATERAL (VALUES
            (1, CASE fate WHEN 'FAILED' THEN 'refused' ELSE 'created' END),
            (2, CASE WHEN fate NOT IN ('OPEN', 'FAILED') THEN 'recorded' END),
@@ -156,14 +157,16 @@ OPENED = (
     f"""{NUMBERS}
     INSERT INTO django_payram_payment (
         id, token, project, reference, order_type_id, order_id, live_slot, customer_id,
-        customer_email, amount_usd, state, told_state, topped_up_usd, currency, blockchain, deposit_address,
-        explorer_url, url, review, raised, pending, announce_error,
+        customer_email, amount_usd, state, notified_state, topped_up_usd, currency, blockchain, deposit_address,
+        explorer_url, url, review, reviews_raised, review_settled, amount_disputed, paid_second, order_gone,
+        unknown_words, checks, denials, undelivered, delivery_attempts, announce_error,
         metadata, created_at, updated_at, checked_at, next_check_at
     )
     SELECT n, md5('token' || n)::uuid, 'default', reference, %(order_type)s, n::text,
            %(order_type)s || ':' || n, {CUSTOMER_SQL},
            'buyer@example.org', amount, 'OPEN', 'OPEN', 0, '', '', '',
-           '', 'https://pay.example.com/payments?reference_id=' || reference, '', '', '', '',
+           '', 'https://pay.example.com/payments?reference_id=' || reference, '', '[]', false, false, false, false,
+           '[]', 0, 0, '[]', 0, '',
            '{{}}', now(), now(), now(), now() + %(wait)s::interval
       FROM numbers
     """,

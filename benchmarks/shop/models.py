@@ -1,4 +1,4 @@
-"""Orders, and what the shop was told about them."""
+"""Orders, and what the shop was sent about them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Order(models.Model):
     """PayRam's customer id for all orders of one person; blank: one id per order, as is the default."""
 
 
-class Told(models.Model):
+class ReceivedSignal(models.Model):
     """One line for each time a receiver's work was committed: what must be there exactly once."""
 
     signal = models.CharField(max_length=30)

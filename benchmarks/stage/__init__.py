@@ -1,9 +1,9 @@
 """The stage for every trial: a real PostgreSQL, a pretend PayRam and a shop under gunicorn, each a process.
 
 with stage(workers=2) as on:
-    order = on.books.new_order()
+    order = on.shop_database.new_order()
     on.shop.checkout(order)
-    reference = on.books.payments(order)[0]["reference"]
+    reference = on.shop_database.payments(order)[0]["reference"]
     on.payram.pay(reference)
 """
 
@@ -11,31 +11,31 @@ from __future__ import annotations
 
 import tempfile
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.stage.books import Books
 from benchmarks.stage.gunicorn import Shop, gunicorn
 from benchmarks.stage.payram import Payram, payram
-from benchmarks.stage.postgresql import OwnPostgreSQL, PostgreSQL, postgresql
+from benchmarks.stage.postgresql import OwnPostgreSQL, PostgreSQL, another_database, postgresql
 from benchmarks.stage.processes import HOST, ended_by_sigterm, free_port
+from benchmarks.stage.shop_database import ShopDatabase
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["OwnPostgreSQL", "PostgreSQL", "Stage", "gunicorn", "payram", "postgresql", "stage"]
+__all__ = ["OwnPostgreSQL", "PostgreSQL", "Stage", "gunicorn", "payram", "postgresql", "second_shop", "stage"]
 
 
 @dataclass(frozen=True)
 class Stage:
-    """What is running, and the folder of books and logs."""
+    """What is running, and the folder of data and logs."""
 
     folder: Path
     database: PostgreSQL
     payram: Payram
     shop: Shop
-    books: Books
+    shop_database: ShopDatabase
 
 
 @contextmanager
@@ -69,4 +69,18 @@ def stage(
                 **(environment or {}),
             }
             with gunicorn(folder=folder, port=port, environment=surroundings, workers=workers, options=options) as shop:
-                yield Stage(folder, database, server, shop, Books(database.url))
+                yield Stage(folder, database, server, shop, ShopDatabase(database.url))
+
+
+@contextmanager
+def second_shop(on: Stage, *, options: tuple[str, ...] = ()) -> Iterator[Stage]:
+    """Set up another installation of the shop: the same project of the same PayRam, and a database of its own.
+
+    PayRam's webhooks go to the first shop alone.
+    """
+    folder = on.folder / "second"
+    folder.mkdir()
+    with another_database(on.database.url) as url:
+        environment = {**on.shop.environment, "DATABASE_URL": url}
+        with gunicorn(folder=folder, port=free_port(), environment=environment, workers=1, options=options) as shop:
+            yield replace(on, folder=folder, database=PostgreSQL(url), shop=shop, shop_database=ShopDatabase(url))

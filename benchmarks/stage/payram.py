@@ -19,12 +19,12 @@ KEY = "62656e63686d61726b732d6b65792d31"
 CONTROL_SECONDS = 60
 
 
-class LeverError(Exception):
+class ControlError(Exception):
     """The pretend PayRam cannot do that now, and says why."""
 
 
 class Payram(Server):
-    """A pretend PayRam with the verbs of a customer's wallet and of the blockchain. Killed, it keeps its books.
+    """A pretend PayRam with the verbs of a customer's wallet and of the blockchain. Killed, it keeps its payments.
 
     Payments come back as dicts: reference, customer_id, invoice_id, amount_usd, filled_usd, state, pending.
     """
@@ -78,18 +78,18 @@ class Payram(Server):
         """Send one webhook about a payment now, switched on or not; returns the shop's ``status`` and ``answer``."""
         return self._pull("redeliver", reference=reference)
 
-    def misbehave(self, kind: str, *, reference: str | None = None, times: int | None = None) -> None:
-        """Spoil answers, all or those about one payment, so many times or until behave()."""
-        self._pull("misbehave", kind=kind, reference=reference, times=times)
+    def inject_fault(self, name: str, *, reference: str | None = None, times: int | None = None) -> None:
+        """Spoil answers, all or those about one payment, so many times or until clear_faults()."""
+        self._pull("inject_fault", name=name, reference=reference, times=times)
 
-    def behave(self) -> None:
-        """End all misbehaviour."""
-        self._pull("behave")
+    def clear_faults(self) -> None:
+        """Answer honestly again."""
+        self._pull("clear_faults")
 
     def _pull(self, verb: str, **arguments: object) -> Any:
         answer = requests.post(f"{self.url}/control/{verb}", json=arguments, timeout=CONTROL_SECONDS)
         if answer.status_code != 200:
-            raise LeverError(answer.json()["error"])
+            raise ControlError(answer.json()["error"])
         return answer.json()
 
 
@@ -97,9 +97,9 @@ class Payram(Server):
 def payram(
     *, folder: Path, webhook_url: str = "", webhooks: bool = True, options: tuple[str, ...] = ()
 ) -> Iterator[Payram]:
-    """Run a pretend PayRam until the block ends; its books and its log are in ``folder``.
+    """Run a pretend PayRam until the block ends; its data and its log are in ``folder``.
 
-    ``options`` are further ones of ``benchmarks.stage.payram_server``, ``--vintage=faq`` for instance.
+    ``options`` are further ones of ``benchmarks.stage.payram_server``, ``--api-version=faq`` for instance.
     """
     server = Payram(folder=folder, webhook_url=webhook_url, webhooks=webhooks, options=options)
     server.start()

@@ -1,4 +1,4 @@
-"""The pretend PayRam as a process, with its levers within reach of other processes: POST /control/VERB.
+"""The pretend PayRam as a process, with its controls within reach of other processes: POST /control/VERB.
 
 python -m benchmarks.stage.payram_server --port 8001 --key KEY --webhook-url URL --data FILE
 """
@@ -13,8 +13,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.stage.unruly_post import UnrulyPost
-from django_payram.sandbox import VINTAGES, Sandbox
+from benchmarks.stage.unreliable_delivery import UnreliableDelivery
+from django_payram.sandbox import API_VERSIONS, Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -27,7 +27,7 @@ CONTROL = "/control/"
 DELIVER_EVERY_SECONDS = 0.05
 
 
-class Levers:
+class Controls:
     """What other processes may do to the sandbox: every public method is a verb of ``/control/``."""
 
     def __init__(self, sandbox: Sandbox) -> None:
@@ -79,13 +79,13 @@ class Levers:
         done = self._sandbox.redeliver(reference)
         return {"status": done.status, "answer": done.answer}
 
-    def misbehave(self, kind: str, reference: str | None = None, times: int | None = None) -> None:
+    def inject_fault(self, name: str, reference: str | None = None, times: int | None = None) -> None:
         """Spoil answers."""
-        self._sandbox.misbehave(reference, kind, times)
+        self._sandbox.inject_fault(reference, name, times)
 
-    def behave(self) -> None:
-        """End all misbehaviour."""
-        self._sandbox.behave()
+    def clear_faults(self) -> None:
+        """Answer honestly again."""
+        self._sandbox.clear_faults()
 
     def calls(self) -> list[dict[str, Any]]:
         """Return the newest API calls: method, path, status."""
@@ -108,7 +108,7 @@ def facts(payment: Payment) -> dict[str, Any]:
 class ControlledSandbox(Sandbox):
     """A sandbox that also answers under ``/control/``."""
 
-    levers: Levers
+    controls: Controls
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
@@ -122,11 +122,11 @@ class ControlledSandbox(Sandbox):
 
     def _pull(self, verb: str, environ: WSGIEnvironment) -> tuple[str, Any]:
         arguments = json.loads(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)) or b"{}")
-        lever: Callable[..., Any] | None = None if verb.startswith("_") else getattr(self.levers, verb, None)
-        if lever is None:
-            return "404 Not Found", {"error": f"There is no lever {verb}."}
+        control: Callable[..., Any] | None = None if verb.startswith("_") else getattr(self.controls, verb, None)
+        if control is None:
+            return "404 Not Found", {"error": f"There is no control {verb}."}
         try:
-            return "200 OK", lever(**arguments)
+            return "200 OK", control(**arguments)
         except (ValueError, LookupError) as exc:
             return "409 Conflict", {"error": str(exc)}
 
@@ -138,10 +138,12 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--key", required=True)
     parser.add_argument("--webhook-url", default="")
     parser.add_argument("--data", type=Path)
-    parser.add_argument("--vintage", choices=list(VINTAGES), default="2026")
+    parser.add_argument("--api-version", choices=list(API_VERSIONS), default="2026")
     parser.add_argument("--no-webhooks", action="store_true")
-    parser.add_argument("--couriers", type=int, default=4, help="threads that send webhooks")
-    parser.add_argument("--unruly", type=Path, metavar="LOG", help="lose, double and delay webhooks, and write it down")
+    parser.add_argument("--senders", type=int, default=4, help="threads that send webhooks")
+    parser.add_argument(
+        "--unreliable", type=Path, metavar="LOG", help="lose, double and delay webhooks, and write it down"
+    )
     return parser.parse_args()
 
 
@@ -154,19 +156,19 @@ def main() -> None:
         api_key=options.key,
         webhook_url=options.webhook_url,
         data=options.data,
-        vintage=options.vintage,
+        api_version=options.api_version,
         webhooks=not options.no_webhooks,
-        send=UnrulyPost(options.unruly) if options.unruly else None,
+        send=UnreliableDelivery(options.unreliable) if options.unreliable else None,
     )
-    sandbox.levers = Levers(sandbox)
+    sandbox.controls = Controls(sandbox)
     with sandbox.serve(port=options.port):
-        for _ in range(options.couriers):
+        for _ in range(options.senders):
             threading.Thread(target=deliver, args=(sandbox, stop), daemon=True).start()
         stop.wait()
 
 
 def deliver(sandbox: Sandbox, stop: threading.Event) -> None:
-    """Send due webhooks until told to stop; several threads share the work."""
+    """Send due webhooks until asked to stop; several threads share the work."""
     while not stop.wait(DELIVER_EVERY_SECONDS):
         sandbox.deliver_due()
 

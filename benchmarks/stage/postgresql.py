@@ -120,7 +120,7 @@ def postgresql(*, fsync: bool = True, own: bool = False) -> Iterator[PostgreSQL]
     """
     given = os.environ.get("DATABASE_URL", "")
     if given.startswith(("postgresql:", "postgres:")) and not own:
-        with _database_in(given) as url:
+        with another_database(given) as url:
             yield PostgreSQL(url)
         return
     with tempfile.TemporaryDirectory(prefix="payram-", ignore_cleanup_errors=True) as name:
@@ -141,7 +141,8 @@ def _end(server: OwnPostgreSQL) -> None:
 
 
 @contextmanager
-def _database_in(url: str) -> Iterator[str]:
+def another_database(url: str) -> Iterator[str]:
+    """Make a database of our own in the server of ``url``, and drop it after."""
     parts = urlsplit(url)
     name = f"stage_{uuid.uuid4().hex[:12]}"
     maintenance = urlunsplit(parts._replace(path="/postgres"))

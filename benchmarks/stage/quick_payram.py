@@ -1,6 +1,6 @@
 """A PayRam that costs next to nothing, so that it is the asking that is measured: one answer for each number.
 
-It keeps no books: what it says of a payment is computed from the number in the reference. Each answer comes after a
+It stores nothing: what it says of a payment is computed from the number in the reference. Each answer comes after a
 fixed latency, which GET /latency/SECONDS changes. For everything else there is the sandbox.
 
     python -m benchmarks.stage.quick_payram --port 8001 --latency 0.02

@@ -5,8 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
-from django_payram.admin.lists import ProjectFilter
-from django_payram.admin.readonly import ReadOnlyAdmin
+from django_payram.admin.lists import ProjectFilter, ReadOnlyAdmin
 from django_payram.models import PaymentEvent
 
 

@@ -1,4 +1,4 @@
-"""Lists that stay quick whatever the number of rows: nothing is counted or looked through to its end."""
+"""Rows to look at, in lists that stay quick whatever their number: nothing is counted or looked through to its end."""
 
 from __future__ import annotations
 
@@ -55,3 +55,23 @@ class ProjectFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002 - Django's
         """Return the chosen project's rows."""
         return queryset if self.value() is None else queryset.filter(project=self.value())
+
+
+class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Rows to look at: no add, no change, no delete."""
+
+    show_full_result_count = False
+    paginator = BoundedPaginator
+    actions_selection_counter = True
+
+    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002 - Django's signature
+        """Payments come from the shop's checkout."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
+        """Money and state are PayRam's to say."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
+        """What was paid stays in the books."""
+        return False

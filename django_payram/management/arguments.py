@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from functools import partial
 from typing import TYPE_CHECKING
 
 from django.conf import settings
@@ -15,33 +16,24 @@ if TYPE_CHECKING:
 
 RATE = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 
-MOST_THREADS = 64
 MOST_A_SECOND = 10_000
-MOST_DAYS = 36500
 MOST_NAME = 255
 
 
-def positive(text: str) -> int:
-    """Read a whole number above 0."""
-    if not text.isascii() or not text.isdigit() or not 0 < int(text) < 10**9:
+def positive(text: str, *, most: int = 10**9) -> int:
+    """Read a whole number above 0, of ``most`` at most."""
+    if not text.isascii() or not text.isdigit() or not int(text):
         raise argparse.ArgumentTypeError("must be a whole number above 0")
+    if int(text) > most:
+        raise argparse.ArgumentTypeError(f"must be at most {most}")
     return int(text)
 
 
-def days(text: str) -> int:
-    """Read a number of days, of a century at most."""
-    number = positive(text)
-    if number > MOST_DAYS:
-        raise argparse.ArgumentTypeError(f"must be at most {MOST_DAYS}")
-    return number
+days = partial(positive, most=36500)
+"""Read a number of days, of a century at most."""
 
-
-def threads(text: str) -> int:
-    """Read a number of threads."""
-    number = positive(text)
-    if number > MOST_THREADS:
-        raise argparse.ArgumentTypeError(f"must be at most {MOST_THREADS}")
-    return number
+threads = partial(positive, most=64)
+"""Read a number of threads."""
 
 
 def rate(text: str) -> float:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from django_payram.sandbox.api_versions import API_VERSIONS
 from django_payram.sandbox.application import Call, Sandbox
 from django_payram.sandbox.deliveries import Delivery, OutgoingWebhook
+from django_payram.sandbox.faults import FAULTS
 from django_payram.sandbox.ledger import Payment, UnknownPayment
-from django_payram.sandbox.misbehaviour import KINDS
-from django_payram.sandbox.storage import BrokenBooks
-from django_payram.sandbox.vintages import VINTAGES
+from django_payram.sandbox.storage import CorruptData
 
 __all__ = [
-    "KINDS",
-    "VINTAGES",
-    "BrokenBooks",
+    "API_VERSIONS",
+    "FAULTS",
     "Call",
+    "CorruptData",
     "Delivery",
     "OutgoingWebhook",
     "Payment",

@@ -7,11 +7,11 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from django_payram.sandbox.coins import Coin, find_coin
-from django_payram.sandbox.dialects import coin_snake_status
 from django_payram.sandbox.jsontext import decode
 from django_payram.sandbox.ledger import Payment, UnknownPayment
 from django_payram.sandbox.messages import Request, Response, json_response
-from django_payram.sandbox.processor import Processor, Wish, dollars
+from django_payram.sandbox.payloads import coin_snake_status
+from django_payram.sandbox.processor import CreateRequest, Processor, dollars
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -72,37 +72,37 @@ def create(processor: Processor, request: Request) -> Response:
     _require_key(processor, request)
     if request.body is None:
         raise Refused(json_response({"message": "Request body too large"}, status=413))
-    payment = processor.create(_wish(processor, request.body), site=request.site)
+    payment = processor.create(_create_request(processor, request.body), site=request.site)
     answer = {"reference_id": payment.reference, "url": payment.url}
-    if processor.vintage.names_host:
+    if processor.api_version.names_host:
         answer = {"host": request.site, **answer}
     return json_response(answer)
 
 
 def status(processor: Processor, request: Request) -> Response:
     """``GET /api/v1/payment/reference/{reference}``, and ``/payment/ref/`` in snake_case."""
-    if processor.vintage.status_needs_key or "authorization" in request.headers:
+    if processor.api_version.status_needs_key or "authorization" in request.headers:
         _require_key(processor, request)
     reference = request.path.removeprefix(STATUS).removeprefix(SNAKE_STATUS)
     if not reference:
         raise Refused(_error(processor, 400, code=3, message=INVALID))
     payment = _find(processor, reference)
-    vintage = processor.vintage
-    in_snake = request.path.startswith(SNAKE_STATUS) and vintage.nested_errors
-    spell = coin_snake_status if in_snake else vintage.status
-    return json_response(spell(payment, processor.project, vintage.word(payment)))
+    api_version = processor.api_version
+    in_snake = request.path.startswith(SNAKE_STATUS) and api_version.nested_errors
+    spell = coin_snake_status if in_snake else api_version.status
+    return json_response(spell(payment, processor.project, api_version.word(payment)))
 
 
 def health(processor: Processor, request: Request) -> Response:
     """``GET /api/v1/health``; older servers have none."""
-    if not processor.vintage.tells_health:
+    if not processor.api_version.tells_health:
         return not_found(processor, request)
     return json_response(HEALTH)
 
 
 def version(processor: Processor, request: Request) -> Response:
     """``GET /api/v1/version``; older servers have none."""
-    if not processor.vintage.tells_health:
+    if not processor.api_version.tells_health:
         return not_found(processor, request)
     return json_response(VERSION)
 
@@ -111,8 +111,8 @@ READABLE = {"/api/v1/health": health, "/api/v1/version": version}
 
 
 def unauthorized(processor: Processor) -> Response:
-    """401, in the form of the vintage."""
-    if processor.vintage.nested_errors:
+    """401, in the form of the api_version."""
+    if processor.api_version.nested_errors:
         error = {"code": "UNAUTHORIZED", "message": "Unauthorised access!"}
         return json_response({"error": error}, status=401)
     return json_response({"code": 1, "message": "Unauthorized access"}, status=401)
@@ -129,30 +129,30 @@ def _find(processor: Processor, reference: str) -> Payment:
     try:
         return processor.payment(reference)
     except UnknownPayment as exc:
-        if processor.vintage.unknown_reference == 401:
+        if processor.api_version.unknown_reference == 401:
             raise Refused(unauthorized(processor)) from exc
         raise Refused(json_response({"message": "Not found"}, status=404)) from exc
 
 
 def _error(processor: Processor, status: int, *, code: int, message: str) -> Response:
     flat: dict[str, object] = {"code": code, "message": message}
-    return json_response({"error": flat} if processor.vintage.nested_errors else flat, status=status)
+    return json_response({"error": flat} if processor.api_version.nested_errors else flat, status=status)
 
 
 # --- reading the body of a new payment -----------------------------------------------------------
 
 
-def _wish(processor: Processor, body: bytes) -> Wish:
+def _create_request(processor: Processor, body: bytes) -> CreateRequest:
     try:
         fields = _fields(body)
-        return _read_wish(processor, fields)
+        return _read_create_request(processor, fields)
     except ValueError as exc:
         raise Refused(_error(processor, 400, code=3, message=f"{INVALID} {exc}")) from exc
 
 
-def _read_wish(processor: Processor, fields: Mapping[str, object]) -> Wish:
-    options = fields if processor.vintage.reads_options else {}
-    return Wish(
+def _read_create_request(processor: Processor, fields: Mapping[str, object]) -> CreateRequest:
+    options = fields if processor.api_version.reads_options else {}
+    return CreateRequest(
         customer_email=_text(fields, "customerEmail"),
         customer_id=_text(fields, "customerId"),
         amount_usd=_amount(fields),

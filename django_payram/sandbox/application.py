@@ -1,4 +1,4 @@
-"""The sandbox itself: a pretend PayRam as one WSGI application with a hand on every lever."""
+"""The sandbox itself: a pretend PayRam as one WSGI application, with methods to make things happen."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from django_payram.sandbox import api
-from django_payram.sandbox.courier import Clock, Courier, utc_now
-from django_payram.sandbox.dialects import Project
-from django_payram.sandbox.messages import Request, Response, read_request
-from django_payram.sandbox.misbehaviour import Moods, is_call
+from django_payram.sandbox.api_versions import api_version_named
+from django_payram.sandbox.faults import ActiveFaults, is_call
+from django_payram.sandbox.messages import Request, Response, host_name, read_request
 from django_payram.sandbox.pages import Pages
+from django_payram.sandbox.payloads import Project
 from django_payram.sandbox.processor import Dollars, Processor
 from django_payram.sandbox.server import SLOW_HEADERS, serving
-from django_payram.sandbox.vault import Vault
-from django_payram.sandbox.vintages import vintage_named
+from django_payram.sandbox.store import Store
+from django_payram.sandbox.webhooks import Clock, WebhookSender, utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 DELIVER_EVERY = 0.2  # seconds
 MOST_CALLS = 10_000
 
@@ -45,11 +46,13 @@ class Call:
 
 
 class Sandbox:
-    """A pretend PayRam server for one project: the WSGI application, and the levers beside it.
+    """A pretend PayRam server for one project: the WSGI application, and methods to make things happen there.
 
-    Thread-safe. ``webhook_url`` empty: nobody is told. ``data``: the file in which the books
-    survive a restart. ``send``: carries a webhook and returns status and text; by default the
-    network does. ``misbehave``: kinds of misbehaviour from the start.
+    Thread-safe. ``webhook_url`` empty: nobody is told. ``data``: the file in which the ledger
+    survives a restart. ``send``: carries a webhook and returns status and text; by default the
+    network does. ``faults``: names of faults in force from the start. ``allowed_hosts``: names beside
+    those of this machine under which requests are answered, as any page in a browser could otherwise
+    reach the sandbox under a name of its own.
     """
 
     def __init__(
@@ -59,25 +62,26 @@ class Sandbox:
         webhook_url: str = "",
         success_url: str = "",
         cancel_url: str = "",
-        vintage: str = "2026",
+        api_version: str = "2026",
         data: str | Path | None = None,
         send: Send | None = None,
         webhooks: bool = True,
         confirmations_required: int = 3,
         merchant: str = "Example shop",
-        misbehave: str | Iterable[str] | None = None,
+        faults: Iterable[str] = (),
         clock: Clock = utc_now,
+        allowed_hosts: Iterable[str] = (),
     ) -> None:
-        """Raises ValueError for an unknown vintage or kind, a blank key, a broken data file."""
+        """Raises ValueError for an unknown API version or fault, a blank key, a broken data file, a wrong host."""
         if not api_key.strip():
             raise ValueError("The sandbox needs an API key.")
-        spoken = vintage_named(vintage)
-        self._vault = Vault(data)
-        self._courier = Courier(
-            self._vault,
+        spoken = api_version_named(api_version)
+        self._store = Store(data)
+        self._sender = WebhookSender(
+            self._store,
             url=webhook_url,
             key=api_key,
-            vintage=spoken,
+            api_version=spoken,
             on=webhooks,
             send=send,
             clock=clock,
@@ -85,17 +89,20 @@ class Sandbox:
         self._processor = Processor(
             api_key=api_key,
             project=Project(merchant, success_url, cancel_url),
-            vintage=spoken,
-            vault=self._vault,
-            courier=self._courier,
+            api_version=spoken,
+            store=self._store,
+            sender=self._sender,
             blocks=confirmations_required,
             clock=clock,
         )
-        self._pages = Pages(self._processor, self._courier)
+        self._pages = Pages(self._processor, self._sender)
         self._closing = threading.Event()
-        self._moods = Moods()
-        for kind in [misbehave] if isinstance(misbehave, str) else misbehave or ():
-            self._moods.add(kind)
+        self._active = ActiveFaults()
+        for name in faults:
+            self._active.add(name)
+        self._hosts = LOOPBACK | {host_name(host) for host in allowed_hosts}
+        if "" in self._hosts:
+            raise ValueError("An allowed host of the sandbox is a name or an address, without http:// and a path.")
         self.calls: list[Call] = []
         self.url = ""
 
@@ -104,7 +111,7 @@ class Sandbox:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
         request = read_request(environ)
-        response = self._answer(request)
+        response = self._answer(request) if request.host in self._hosts else _misdirected(request)
         if response.slow_headers:
             environ[SLOW_HEADERS] = True
         start_response(response.status_line, response.all_headers)
@@ -122,16 +129,16 @@ class Sandbox:
         self._closing.clear()
         with serving(self, host=host, port=port, pause=self._closing.wait) as server:
             self.url = server.url
-            postman = threading.Thread(target=self._deliver_always, daemon=True)
+            sending = threading.Thread(target=self._deliver_always, daemon=True)
             if deliver:
-                postman.start()
+                sending.start()
             try:
                 yield self
             finally:
                 self._closing.set()
                 self.url = ""
         if deliver:
-            postman.join()
+            sending.join()
 
     # --- the customer and the blockchain ----------------------------------------------------
 
@@ -171,38 +178,38 @@ class Sandbox:
     @property
     def deliveries(self) -> list[Delivery]:
         """Every attempt to tell the shop, oldest first."""
-        return self._vault.outbox.log
+        return self._store.queue.log
 
     # --- webhooks ---------------------------------------------------------------------------
 
     @property
     def webhooks(self) -> bool:
         """The switch: off, nothing is queued and nothing that waits is sent."""
-        return self._courier.on
+        return self._sender.on
 
     @webhooks.setter
     def webhooks(self, on: bool) -> None:
-        self._courier.on = on
+        self._sender.on = on
 
     def deliver_due(self, now: datetime | None = None) -> list[Delivery]:
         """Send every webhook that is due, in this thread; each at most once."""
-        return self._courier.deliver_due(now)
+        return self._sender.deliver_due(now)
 
     def redeliver(self, reference: str) -> Delivery:
         """Tell the present state of a payment at once."""
-        return self._courier.redeliver(self.payment(reference))
+        return self._sender.redeliver(self.payment(reference))
 
-    # --- misbehaviour -----------------------------------------------------------------------
+    # --- faults -----------------------------------------------------------------------------
 
-    def misbehave(self, reference: str | None, kind: str, times: int | None = None) -> None:
+    def inject_fault(self, reference: str | None, name: str, times: int | None = None) -> None:
         """Spoil answers about one payment, or all of them; ``times=None``: for ever."""
-        with self._vault.lock:
-            self._moods.add(kind, reference=reference, times=times)
+        with self._store.lock:
+            self._active.add(name, reference=reference, times=times)
 
-    def behave(self) -> None:
-        """End all misbehaviour."""
-        with self._vault.lock:
-            self._moods.clear()
+    def clear_faults(self) -> None:
+        """Answer honestly again."""
+        with self._store.lock:
+            self._active.clear()
 
     # --- inside -----------------------------------------------------------------------------
 
@@ -210,18 +217,18 @@ class Sandbox:
         if not is_call(request):
             return self._pages.answer(request)
         response = self._answer_call(request)
-        with self._vault.lock:
+        with self._store.lock:
             self.calls.append(Call(request.method, request.path, response.status))
             del self.calls[:-MOST_CALLS]
         return response
 
     def _answer_call(self, request: Request) -> Response:
-        with self._vault.lock:
-            kind = self._moods.take(request)
-        if kind is None:
+        with self._store.lock:
+            fault = self._active.take(request)
+        if fault is None:
             return api.answer(self._processor, request)
-        honest = api.answer(self._processor, request) if kind.acts else Response(200)
-        return kind.spoil(request, honest, self._closing.wait)
+        honest = api.answer(self._processor, request) if fault.acts else Response(200)
+        return fault.spoil(request, honest, self._closing.wait)
 
     def _deliver_always(self) -> None:
         while not self._closing.wait(DELIVER_EVERY):
@@ -229,3 +236,8 @@ class Sandbox:
                 self.deliver_due()
             except Exception:
                 logger.exception("The sandbox failed to send a webhook.")
+
+
+def _misdirected(request: Request) -> Response:
+    text = f"The sandbox does not answer under the name {request.host!r}. If it should, give it as an allowed host."
+    return Response(421, text.encode())

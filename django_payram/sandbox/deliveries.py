@@ -16,7 +16,7 @@ from django_payram.sandbox.jsontext import encode
 from django_payram.sandbox.ledger import FINAL, Payment
 
 if TYPE_CHECKING:
-    from django_payram.sandbox.vintages import Vintage
+    from django_payram.sandbox.api_versions import ApiVersion
 
 SEND_TIMEOUT = 10
 LOG_LENGTH = 1000
@@ -60,7 +60,7 @@ class Delivery:
 
 
 @dataclass(frozen=True)
-class Parcel:
+class QueuedWebhook:
     """A webhook that waits for its next attempt. The key is added only when it is sent."""
 
     number: int
@@ -108,39 +108,39 @@ def wait_before(attempt: int, *, final: bool) -> timedelta | None:
     return timedelta(seconds=waits[attempt - 1]) if attempt <= len(waits) else None
 
 
-class Outbox:
-    """The waiting parcels and the log. Not locked: its owner is.
+class WebhookQueue:
+    """The waiting queued and the log. Not locked: its owner is.
 
     ``news`` is what happened since its owner last saved.
     """
 
     def __init__(self) -> None:
         """Start with nothing to send."""
-        self.waiting: list[Parcel] = []
+        self.waiting: list[QueuedWebhook] = []
         self.log: list[Delivery] = []
         self.news: list[tuple[str, object]] = []
         self._numbers = count(1)
         self._on_the_road: set[int] = set()
 
-    def pack(self, payment: Payment, *, vintage: Vintage, now: datetime) -> Parcel:
-        """A parcel with the present state of a payment, not yet queued."""
-        word = vintage.word(payment)
-        return Parcel(
+    def pack(self, payment: Payment, *, api_version: ApiVersion, now: datetime) -> QueuedWebhook:
+        """A webhook with the present state of a payment, not yet queued."""
+        word = api_version.word(payment)
+        return QueuedWebhook(
             number=next(self._numbers),
             reference=payment.reference,
             state=word,
             final=payment.state in FINAL,
-            body=encode(vintage.webhook(payment, word, int(now.timestamp()))),
+            body=encode(api_version.webhook(payment, word, int(now.timestamp()))),
             attempt=1,
             due_at=now,
         )
 
-    def put(self, parcel: Parcel) -> None:
-        """Queue a parcel."""
-        self.waiting.append(parcel)
-        self.news.append(("waiting", parcel))
+    def put(self, webhook: QueuedWebhook) -> None:
+        """Queue a webhook."""
+        self.waiting.append(webhook)
+        self.news.append(("waiting", webhook))
 
-    def restore(self, waiting: list[Parcel], log: list[Delivery]) -> None:
+    def restore(self, waiting: list[QueuedWebhook], log: list[Delivery]) -> None:
         """Take up what an earlier run left behind."""
         self.waiting, self.log = waiting, log[-LOG_LENGTH:]
         self._numbers = count(max((one.number for one in waiting), default=0) + 1)
@@ -149,26 +149,26 @@ class Outbox:
         """What waits and the log, as if all of it were news."""
         return [*(("waiting", one) for one in self.waiting), *(("delivery", one) for one in self.log)]
 
-    def take_due(self, now: datetime) -> list[Parcel]:
-        """The due parcels, oldest first, marked as on the road so that nobody sends them too."""
+    def take_due(self, now: datetime) -> list[QueuedWebhook]:
+        """The due queued, oldest first, marked as on the road so that nobody sends them too."""
         due = [one for one in self.waiting if one.due_at <= now and one.number not in self._on_the_road]
         self._on_the_road.update(one.number for one in due)
         return sorted(due, key=lambda one: (one.due_at, one.number))
 
-    def give_back(self, parcels: list[Parcel]) -> None:
+    def give_back(self, queued: list[QueuedWebhook]) -> None:
         """Parcels that were taken and not sent wait again."""
-        self._on_the_road.difference_update(one.number for one in parcels)
+        self._on_the_road.difference_update(one.number for one in queued)
 
-    def settle(self, parcel: Parcel, *, status: int | None, text: str, now: datetime) -> Delivery:
+    def settle(self, webhook: QueuedWebhook, *, status: int | None, text: str, now: datetime) -> Delivery:
         """Log an attempt, and queue the next one unless the shop took it or none is left."""
-        done = parcel.outcome(status=status, text=text, now=now)
-        self.give_back([parcel])
-        self.waiting = [one for one in self.waiting if one.number != parcel.number]
-        self.news.append(("settled", parcel.number))
-        wait = wait_before(parcel.attempt + 1, final=parcel.final)
+        done = webhook.outcome(status=status, text=text, now=now)
+        self.give_back([webhook])
+        self.waiting = [one for one in self.waiting if one.number != webhook.number]
+        self.news.append(("settled", webhook.number))
+        wait = wait_before(webhook.attempt + 1, final=webhook.final)
         if not done.succeeded and wait is not None:
             done = replace(done, next_at=now + wait)
-            self.put(replace(parcel, attempt=parcel.attempt + 1, due_at=now + wait))
+            self.put(replace(webhook, attempt=webhook.attempt + 1, due_at=now + wait))
         return self.record(done)
 
     def record(self, done: Delivery) -> Delivery:

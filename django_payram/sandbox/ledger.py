@@ -159,7 +159,7 @@ class Ledger:
         reference = payment.reference
         self.payments[reference] = payment
         self.news.append(("payment", payment))
-        # Looked up for every new payment and several times a second: not by going through all the books.
+        # Looked up for every new payment and several times a second: not by going through all the ledger.
         if payment.state == OPEN:
             self._open[payment.customer_id].add(reference)
         else:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 1024 * 1024
 LENGTH = re.compile(r"[0-9]{1,18}")
+HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([0-9a-z.-]+))(?::[0-9]+)?", re.IGNORECASE | re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,11 @@ class Request:
     headers: Mapping[str, str] = field(repr=False)
     body: bytes | None = field(repr=False)
     site: str
+
+    @property
+    def host(self) -> str:
+        """The name of the server that was asked for, in lower case and without its port; empty when it is none."""
+        return host_name(self.site.partition("://")[2])
 
     @property
     def wants_page(self) -> bool:
@@ -66,6 +72,12 @@ class Response:
             ("Content-Length", str(len(self.body))),
             *self.headers,
         ]
+
+
+def host_name(text: str) -> str:
+    """The name or address in ``payram.local:8001`` or ``[::1]:8001``, in lower case; empty when there is none."""
+    found = HOST.fullmatch(text)
+    return (found[1] or found[2]).lower().removesuffix(".") if found else ""
 
 
 def json_response(value: object, *, status: int = 200) -> Response:

@@ -10,6 +10,7 @@ from django.template import Context, Engine
 from django_payram.sandbox import qr
 from django_payram.sandbox.coins import BY_CODE
 from django_payram.sandbox.controls import press
+from django_payram.sandbox.form_tokens import FormTokens, TokenState
 from django_payram.sandbox.ledger import Payment, UnknownPayment
 from django_payram.sandbox.messages import Request, Response, json_response
 from django_payram.sandbox.presentation import (
@@ -20,13 +21,12 @@ from django_payram.sandbox.presentation import (
     payment_facts,
     summary,
 )
-from django_payram.sandbox.tickets import Ticket, Tickets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from django_payram.sandbox.courier import Courier
     from django_payram.sandbox.processor import Processor
+    from django_payram.sandbox.webhooks import WebhookSender
 
 HERE = Path(__file__).parent
 ASSETS = {
@@ -54,11 +54,11 @@ PAGE_HEADERS = (
 class Pages:
     """Answers every request that is not for the API."""
 
-    def __init__(self, processor: Processor, courier: Courier) -> None:
+    def __init__(self, processor: Processor, sender: WebhookSender) -> None:
         """Templates come from this package; Django's settings are not needed."""
         self._processor = processor
-        self._courier = courier
-        self._tickets = Tickets()
+        self._sender = sender
+        self._form_tokens = FormTokens()
         self._engine = Engine(dirs=[str(HERE / "templates")])
         self._routes: dict[tuple[str, str], Callable[[Request], Response]] = {
             ("GET", "/"): self._overview,
@@ -122,12 +122,12 @@ class Pages:
         return Response(200, qr.draw(address), "image/svg+xml")
 
     def _deliveries(self, request: Request) -> Response:
-        log = self._courier.log()
+        log = self._sender.log()
         facts: Facts = {
             "deliveries": [delivery_facts(one) for one in reversed(log[-LONGEST_LIST:])],
-            "waiting": str(self._courier.waiting()),
-            "on": self._courier.on,
-            "url": self._courier.url,
+            "waiting": str(self._sender.waiting()),
+            "on": self._sender.on,
+            "url": self._sender.url,
             "problem": STALE if request.query.get("notice") == "stale" else "",
         }
         return self._page("deliveries.html", facts)
@@ -160,9 +160,9 @@ class Pages:
             return refusal
         form = request.form
         if form.get("do") == "switch":
-            self._courier.on = form.get("webhooks") == "on"
-        elif form.get("do") == "send-again" and self._courier.url:
-            self._courier.redeliver(self._processor.payment(form.get("reference", "")))
+            self._sender.on = form.get("webhooks") == "on"
+        elif form.get("do") == "send-again" and self._sender.url:
+            self._sender.redeliver(self._processor.payment(form.get("reference", "")))
         return _see_other(DELIVERIES)
 
     # --- inside -----------------------------------------------------------------------------
@@ -171,11 +171,11 @@ class Pages:
         return self._processor.payment(request.query.get("reference_id", ""))
 
     def _spent(self, request: Request, *, here: str) -> Response | None:
-        """Where to send a form whose ticket was used before or is not ours; None: go on."""
-        ticket = self._tickets.take(request.form.get("ticket", ""))
-        if ticket is Ticket.FRESH:
+        """Where to send a form whose form_token was used before or is not ours; None: go on."""
+        form_token = self._form_tokens.take(request.form.get("form_token", ""))
+        if form_token is TokenState.FRESH:
             return None
-        if ticket is Ticket.USED:
+        if form_token is TokenState.USED:
             return _see_other(here)
         return _see_other(f"{here}{'&' if '?' in here else '?'}notice=stale")
 
@@ -185,7 +185,7 @@ class Pages:
         return self._page("missing.html", {}, status=404)
 
     def _page(self, template: str, facts: Facts, *, status: int = 200) -> Response:
-        context = Context({**facts, "ticket": self._tickets.issue()}, use_l10n=False, use_tz=False)
+        context = Context({**facts, "form_token": self._form_tokens.issue()}, use_l10n=False, use_tz=False)
         text = self._engine.get_template(template).render(context)
         return Response(status, text.encode(), "text/html; charset=utf-8", PAGE_HEADERS)
 

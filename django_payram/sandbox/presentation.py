@@ -11,7 +11,6 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from django_payram.sandbox import qr
 from django_payram.sandbox.coins import COINS, coin_amount
 from django_payram.sandbox.controls import BUTTONS, usual_part
-from django_payram.sandbox.dialects import Project, plain
 from django_payram.sandbox.ledger import (
     CANCELLED,
     EXPIRING,
@@ -22,6 +21,7 @@ from django_payram.sandbox.ledger import (
     SETTLED,
     Payment,
 )
+from django_payram.sandbox.payloads import Project, plain
 
 if TYPE_CHECKING:
     from django_payram.sandbox.deliveries import Delivery
@@ -98,7 +98,7 @@ def mark(payment: Payment) -> str:
 def way_back(payment: Payment, *, processor: Processor) -> str:
     """Where the customer returns to: the success URL also when only a part was paid."""
     target = _target(payment, project=processor.project)
-    if not (target and processor.vintage.return_parameters):
+    if not (target and processor.api_version.return_parameters):
         return target
     where = urlsplit(target)
     ids = {"reference_id": payment.reference, "invoice_id": payment.invoice_id}

@@ -15,17 +15,17 @@ from django_payram.sandbox.ledger import EXPIRING, Ledger, Payment
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from django_payram.sandbox.courier import Clock, Courier
-    from django_payram.sandbox.dialects import Project
-    from django_payram.sandbox.vault import Vault
-    from django_payram.sandbox.vintages import Vintage
+    from django_payram.sandbox.api_versions import ApiVersion
+    from django_payram.sandbox.payloads import Project
+    from django_payram.sandbox.store import Store
+    from django_payram.sandbox.webhooks import Clock, WebhookSender
 
 Dollars = Decimal | int | str
 MOST_DOLLARS = Decimal(1_000_000_000)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wish:
+class CreateRequest:
     """What a shop asks for when it creates a payment; the amount is in USD."""
 
     customer_id: str
@@ -57,18 +57,18 @@ class Processor:
         *,
         api_key: str,
         project: Project,
-        vintage: Vintage,
-        vault: Vault,
-        courier: Courier,
+        api_version: ApiVersion,
+        store: Store,
+        sender: WebhookSender,
         blocks: int,
         clock: Clock,
     ) -> None:
         """``blocks`` is how many confirmations a deposit needs before it counts."""
         self.project = project
-        self.vintage = vintage
+        self.api_version = api_version
         self._api_key = api_key
-        self._vault = vault
-        self._courier = courier
+        self._store = store
+        self._sender = sender
         self._blocks = blocks
         self._clock = clock
 
@@ -80,29 +80,29 @@ class Processor:
         """The moment by which payments expire."""
         return self._clock()
 
-    def create(self, wish: Wish, *, site: str) -> Payment:
+    def create(self, wanted: CreateRequest, *, site: str) -> Payment:
         """Open a payment, and cancel the customer's other OPEN ones, as PayRam does."""
-        with self._vault.changing() as books:
-            for replaced in books.replace_open(wish.customer_id):
-                self._courier.tell(replaced)
-            return books.enter(self._draft(wish, site=site))
+        with self._store.changing() as books:
+            for replaced in books.replace_open(wanted.customer_id):
+                self._sender.tell(replaced)
+            return books.enter(self._draft(wanted, site=site))
 
     def payment(self, reference: str) -> Payment:
         """The payment as it stands now, a value; raises UnknownPayment."""
-        with self._vault.lock:
-            payment = self._vault.ledger.find(reference)
+        with self._store.lock:
+            payment = self._store.ledger.find(reference)
             if payment.state in EXPIRING and self._is_overdue(payment):
                 return self.expire(reference)
             return payment
 
     def payments(self) -> list[Payment]:
         """All payments, newest first."""
-        with self._vault.lock:
-            return [self.payment(one) for one in reversed(list(self._vault.ledger.payments))]
+        with self._store.lock:
+            return [self.payment(one) for one in reversed(list(self._store.ledger.payments))]
 
     def choose(self, reference: str, *, coin: Coin) -> Payment:
         """The customer chooses a coin on the payment page."""
-        with self._vault.changing() as books:
+        with self._store.changing() as books:
             return books.choose(reference, coin=coin)
 
     def pay(self, reference: str, usd: Dollars | None = None) -> Payment:
@@ -111,68 +111,68 @@ class Processor:
         Without a sum, all that is missing: deposits on the chain are confirmed, the rest is paid.
         Raises UnknownPayment, and ValueError when nothing is missing.
         """
-        with self._vault.changing() as books:
+        with self._store.changing() as books:
             if usd is None:
-                return self._courier.tell(self._pay_all(books, reference))
+                return self._sender.tell(self._pay_all(books, reference))
             amount = dollars(usd)
-            return self._courier.tell(books.deposit(reference, usd=amount, confirmations=self._blocks))
+            return self._sender.tell(books.deposit(reference, usd=amount, confirmations=self._blocks))
 
     def see(self, reference: str, usd: Dollars | None = None) -> Payment:
         """A deposit on the chain without confirmations; without a sum, all that is missing."""
-        with self._vault.changing() as books:
+        with self._store.changing() as books:
             amount = dollars(usd) if usd is not None else _rest(books.find(reference))
-            return self._courier.tell(books.deposit(reference, usd=amount, confirmations=0))
+            return self._sender.tell(books.deposit(reference, usd=amount, confirmations=0))
 
     def confirm(self, reference: str, blocks: int = 1) -> Payment:
         """So many blocks more on top of the deposits; with enough of them the money counts.
 
         A negative number takes blocks away, as a reorganised chain does.
         """
-        with self._vault.changing() as books:
-            return self._courier.tell(books.confirm(reference, blocks=blocks))
+        with self._store.changing() as books:
+            return self._sender.tell(books.confirm(reference, blocks=blocks))
 
     def expire(self, reference: str) -> Payment:
         """The link expires: CANCELLED, keeping what was received; a settled payment stays."""
-        with self._vault.changing() as books:
+        with self._store.changing() as books:
             before = books.find(reference)
             after = books.expire(reference)
-            return after if after is before else self._courier.tell(after)
+            return after if after is before else self._sender.tell(after)
 
     def top_up(self, reference: str, usd: Dollars | None = None) -> str:
         """The rest under a new reference for the same customer; returns the new reference."""
-        with self._vault.changing() as books:
+        with self._store.changing() as books:
             parent = books.find(reference)
             amount = dollars(usd) if usd is not None else _rest(parent)
             child = books.enter(self._child(parent, amount))
             paid = books.deposit(child.reference, usd=amount, confirmations=self._blocks)
-            return self._courier.tell(paid).reference
+            return self._sender.tell(paid).reference
 
-    def _draft(self, wish: Wish, *, site: str) -> Payment:
+    def _draft(self, wanted: CreateRequest, *, site: str) -> Payment:
         reference = str(uuid.uuid4())
         now = self._clock()
         return Payment(
             reference=reference,
-            customer_id=wish.customer_id,
-            customer_email=wish.customer_email,
-            invoice_id=wish.invoice_id or reference,
-            amount_usd=wish.amount_usd,
+            customer_id=wanted.customer_id,
+            customer_email=wanted.customer_email,
+            invoice_id=wanted.invoice_id or reference,
+            amount_usd=wanted.amount_usd,
             created_at=now,
-            expires_at=wish.expires_at or now + self.vintage.lifetime,
-            url=self.vintage.checkout(site, reference),
+            expires_at=wanted.expires_at or now + self.api_version.lifetime,
+            url=self.api_version.checkout(site, reference),
             blocks=self._blocks,
-            currency=wish.coin.currency if wish.coin else None,
-            network=wish.coin.network if wish.coin else None,
+            currency=wanted.coin.currency if wanted.coin else None,
+            network=wanted.coin.network if wanted.coin else None,
         )
 
     def _child(self, parent: Payment, amount: Decimal) -> Payment:
-        wish = Wish(
+        wanted = CreateRequest(
             customer_id=parent.customer_id,
             customer_email=parent.customer_email,
             amount_usd=amount,
             coin=find_coin(parent.currency, parent.network),
         )
         where = urlsplit(parent.url)
-        return self._draft(wish, site=f"{where.scheme}://{where.netloc}")
+        return self._draft(wanted, site=f"{where.scheme}://{where.netloc}")
 
     def _pay_all(self, books: Ledger, reference: str) -> Payment:
         before = books.find(reference)

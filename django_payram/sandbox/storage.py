@@ -1,6 +1,6 @@
 """The books on disk: a first line that names the format, then a line of JSON for every change.
 
-A change costs the same whatever the books hold. The file is replaced whole only when a sandbox starts; what a crash
+A change costs the same whatever the ledger hold. The file is replaced whole only when a sandbox starts; what a crash
 has left of a last line is forgotten then.
 """
 
@@ -15,7 +15,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from django_payram.sandbox.deliveries import Delivery, Outbox, Parcel
+from django_payram.sandbox.deliveries import Delivery, QueuedWebhook, WebhookQueue
 from django_payram.sandbox.ledger import Deposit, Ledger, Payment
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ Row = dict[str, Any]
 Change = tuple[str, object]
 
 
-class BrokenBooks(ValueError):
-    """The data file cannot be read as the books of a sandbox."""
+class CorruptData(ValueError):
+    """The data file cannot be read as the ledger of a sandbox."""
 
 
 def append(path: Path, changes: Iterable[Change]) -> None:
@@ -37,17 +37,17 @@ def append(path: Path, changes: Iterable[Change]) -> None:
         file.write("".join(_lines(changes)))
 
 
-def load(path: Path, *, ledger: Ledger, outbox: Outbox) -> None:
-    """Fill ledger and outbox from the file, if there is one, and write it anew; raises BrokenBooks."""
+def load(path: Path, *, ledger: Ledger, queue: WebhookQueue) -> None:
+    """Fill ledger and queue from the file, if there is one, and write it anew; raises CorruptData."""
     if not path.parent.is_dir():
-        raise BrokenBooks(f"The folder of the data file {path} does not exist.")
+        raise CorruptData(f"The folder of the data file {path} does not exist.")
     if path.exists():
         try:
-            _replay(path, ledger=ledger, outbox=outbox)
+            _replay(path, ledger=ledger, queue=queue)
         except (ValueError, TypeError, KeyError, ArithmeticError, RecursionError) as exc:
             message = f"The sandbox cannot read its data file {path}. Mend it, or delete it to start with empty books."
-            raise BrokenBooks(message) from exc
-    _replace(path, [*ledger.whole(), *outbox.whole()])
+            raise CorruptData(message) from exc
+    _replace(path, [*ledger.whole(), *queue.whole()])
 
 
 def _replace(path: Path, changes: Iterable[Change]) -> None:
@@ -69,22 +69,22 @@ def _lines(changes: Iterable[Change]) -> Iterator[str]:
         yield json.dumps({kind: plain}, default=_text) + "\n"
 
 
-def _replay(path: Path, *, ledger: Ledger, outbox: Outbox) -> None:
+def _replay(path: Path, *, ledger: Ledger, queue: WebhookQueue) -> None:
     head, *lines = path.read_text(encoding="utf-8").split("\n")[:-1] or [""]
     if json.loads(head) != HEAD:
-        raise ValueError("The format of the books is unknown.")
-    waiting: dict[int, Parcel] = {}
+        raise ValueError("The format of the ledger is unknown.")
+    waiting: dict[int, QueuedWebhook] = {}
     log: list[Delivery] = []
     replay: dict[str, Callable[[Any], object]] = {
         "payment": lambda row: ledger.enter(_payment(row)),
-        "waiting": lambda row: waiting.update({row["number"]: _parcel(row)}),
+        "waiting": lambda row: waiting.update({row["number"]: _queued(row)}),
         "settled": lambda number: waiting.pop(number, None),
         "delivery": lambda row: log.append(_delivery(row)),
     }
     for line in lines:
         [(kind, row)] = json.loads(line).items()
         replay[kind](row)
-    outbox.restore(list(waiting.values()), log)
+    queue.restore(list(waiting.values()), log)
 
 
 def _payment(row: Row) -> Payment:
@@ -95,9 +95,9 @@ def _payment(row: Row) -> Payment:
     )
 
 
-def _parcel(row: Row) -> Parcel:
+def _queued(row: Row) -> QueuedWebhook:
     row["body"] = str(row["body"]).encode()
-    return Parcel(**_typed(row, moments=("due_at",)))
+    return QueuedWebhook(**_typed(row, moments=("due_at",)))
 
 
 def _delivery(row: Row) -> Delivery:

@@ -10,7 +10,7 @@ from factory.declarations import LazyAttribute, LazyFunction, SelfAttribute, Seq
 from factory.django import DjangoModelFactory
 
 from django_payram import models
-from django_payram.states import State
+from django_payram.models.states import State
 
 
 class PaymentFactory(DjangoModelFactory):  # type: ignore[type-arg] # not generic at run time
@@ -25,9 +25,9 @@ class PaymentFactory(DjangoModelFactory):  # type: ignore[type-arg] # not generi
             filled_usd=SelfAttribute("amount_usd"),
             paid_at=LazyFunction(timezone.now),
             closed_at=LazyFunction(timezone.now),
-            told_state=State.FILLED,
+            notified_state=State.FILLED,
         )
-        partly_paid = Trait(state=State.PARTIALLY_FILLED, filled_usd=Decimal(20), told_state=State.PARTIALLY_FILLED)
+        partly_paid = Trait(state=State.PARTIALLY_FILLED, filled_usd=Decimal(20), notified_state=State.PARTIALLY_FILLED)
 
     project = "default"
     reference = LazyFunction(lambda: str(uuid.uuid4()))
@@ -35,6 +35,6 @@ class PaymentFactory(DjangoModelFactory):  # type: ignore[type-arg] # not generi
     customer_email = "buyer@example.org"
     amount_usd = Decimal("49.99")
     state = State.OPEN
-    told_state = State.OPEN
+    notified_state = State.OPEN
     url = LazyAttribute(lambda payment: f"https://pay.example.com/payments?reference_id={payment.reference}")
     next_check_at = LazyFunction(timezone.now)

@@ -75,7 +75,7 @@ class PretendPayram:
 def running_payram(**options: Any) -> Iterator[PretendPayram]:
     """Run a pretend PayRam and point project ``default`` of the setting ``PAYRAM`` at it.
 
-    ``options`` are those of :class:`django_payram.sandbox.Sandbox`, ``vintage`` for instance.
+    ``options`` are those of :class:`django_payram.sandbox.Sandbox`, ``api_version`` for instance.
     """
     with serving(**options) as payram, override_settings(**{SETTING: payram.setting()}):
         yield payram

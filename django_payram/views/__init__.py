@@ -1,4 +1,4 @@
-"""The pages: where PayRam knocks, where a customer starts to pay, where they see what became of it."""
+"""The views: PayRam's webhook, the checkout, and the pages that show a customer what became of a payment."""
 
 from __future__ import annotations
 

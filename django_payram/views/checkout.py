@@ -1,4 +1,4 @@
-"""Where a customer starts to pay."""
+"""Where a customer starts to pay: what a shop says of an order, and the view that makes its link."""
 
 from __future__ import annotations
 
@@ -7,26 +7,75 @@ from typing import TYPE_CHECKING, Any
 
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
-from django.urls import reverse
 from django.utils.decorators import classonlymethod, method_decorator
 from django.views import View
 
 from django_payram import conf
-from django_payram.checkout import UNAVAILABLE, Checkout
-from django_payram.exceptions import PayramAlreadyPaid
-from django_payram.privacy import private
-from django_payram.transactions import outside_transactions
+from django_payram.exceptions import PayramAlreadyPaid, PayramError
+from django_payram.gateway.redaction import redact
+from django_payram.models import DATABASE_BUSY
+from django_payram.payments import open_payment
+from django_payram.views.decorators import outside_transactions, private, url_of
 from django_payram.views.status import SESSION_KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from decimal import Decimal
 
+    from django.db.models import Model
     from django.http import HttpRequest
-    from django.http.response import HttpResponseBase
 
     from django_payram.models import Payment
 
 logger = logging.getLogger("django_payram")
+
+UNAVAILABLE = (PayramError, *DATABASE_BUSY)
+"""Trying again may well help: PayRam could not be asked, or the database was busy, a deadlock for instance."""
+
+
+class Checkout:
+    """Opens the payment of one order. A shop implements the first three methods in its view.
+
+    Nothing here may come from the browser but the key of an order, and ``get_order`` must check whose order it is.
+    """
+
+    @classonlymethod
+    def as_view(cls, **initkwargs: Any) -> Any:  # noqa: N805 - Django's decorator
+        """Return the view, out of ATOMIC_REQUESTS: the row must be committed before PayRam is called.
+
+        A decorator of ``dispatch`` would be lost behind a mixin such as LoginRequiredMixin.
+        """
+        return outside_transactions(super().as_view(**initkwargs))  # type: ignore[misc] # of the view beside it
+
+    def get_order(self) -> Any:
+        """Return the visitor's own order, or raise Http404."""
+        raise NotImplementedError(f"{type(self).__name__} must implement get_order().")
+
+    def get_amount(self, order: Any) -> Decimal | int | str:
+        """Return what is to be paid for ``order``, in US dollars with at most two places."""
+        raise NotImplementedError(f"{type(self).__name__} must implement get_amount(order).")
+
+    def get_email(self, order: Any) -> str:
+        """Return the customer's e-mail address."""
+        raise NotImplementedError(f"{type(self).__name__} must implement get_email(order).")
+
+    def get_customer_id(self, order: Any) -> str | None:  # noqa: ARG002 - for shops to override
+        """Return PayRam's customer id, or None for one id per order."""
+        return None
+
+    def get_project(self, order: Any) -> str:  # noqa: ARG002 - for shops to override
+        """Return the name of the PayRam project."""
+        return conf.DEFAULT_PROJECT
+
+    def open_payment(self) -> Payment:
+        """Open the payment, with the errors of :func:`django_payram.payments.open_payment`."""
+        order: Model = self.get_order()
+        return open_payment(
+            order,
+            amount=self.get_amount(order),
+            email=self.get_email(order),
+            customer_id=self.get_customer_id(order),
+            project=self.get_project(order),
+        )
 
 
 @method_decorator(private, name="dispatch")
@@ -39,22 +88,14 @@ class CheckoutView(Checkout, View):
     http_method_names = ["post", "options"]
     unavailable_template = "django_payram/unavailable.html"
 
-    @classonlymethod
-    def as_view(cls, **initkwargs: Any) -> Callable[..., HttpResponseBase]:  # noqa: N805 - Django's decorator
-        """Return the view, out of ATOMIC_REQUESTS: the row must be committed before PayRam is called.
-
-        A decorator of ``dispatch`` would be lost behind a mixin such as LoginRequiredMixin.
-        """
-        return outside_transactions(super().as_view(**initkwargs))
-
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:  # noqa: ARG002
         """Make the link, or show a page with a way to try again when PayRam cannot be asked."""
         try:
             payment = self.open_payment()
         except PayramAlreadyPaid as exc:
-            return self._leave(exc.payment, reverse("payram:status", args=[exc.payment.token]))
+            return self._leave(exc.payment, url_of(request, "status", exc.payment.token))
         except UNAVAILABLE as exc:
-            logger.warning("No payment link could be made. %s", conf.redact(str(exc)))
+            logger.warning("No payment link could be made. %s", redact(str(exc)))
             return render(request, self.unavailable_template, status=503)
         return self._leave(payment, payment.url)
 

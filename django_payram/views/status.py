@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.decorators import login_not_required
-from django.http import Http404, HttpResponseRedirect, JsonResponse
+from django.http import Http404, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
-from django.urls import reverse
+from django.template.loader import render_to_string
 from django.utils.decorators import method_decorator
+from django.utils.translation import gettext
 from django.views import View
 
-from django_payram.lifecycle import freshen
-from django_payram.models import Payment, database, order_type
-from django_payram.phases import standing
-from django_payram.privacy import private
-from django_payram.transactions import outside_transactions
+from django_payram.gateway.redaction import redact
+from django_payram.models import DATABASE_BUSY, Payment, database, order_type
+from django_payram.payments.refresh import refresh_if_stale
+from django_payram.views.customer_status import customer_status
+from django_payram.views.decorators import RETRY_AFTER_SECONDS, outside_transactions, private, url_of
 
 if TYPE_CHECKING:
-    from django.http import HttpRequest, HttpResponse
+    from django.http import HttpRequest
+    from django.http.response import HttpResponseBase
 
-    from django_payram.phases import Standing
+    from django_payram.views.customer_status import CustomerStatus
+
+logger = logging.getLogger("django_payram")
 
 SESSION_KEY = "payram_payment"
 
@@ -32,56 +37,73 @@ INVOICE_NAMES = ("invoice_id", "invoiceId", "invoiceID")
 LEAST_SECRET = 20
 """Characters of a reference that nobody guesses. A shorter one, of an old server, is no credential by itself."""
 
-public = method_decorator([private, login_not_required, outside_transactions], name="dispatch")
 
-
-@public
-class StatusView(View):
-    """The status page. It asks PayRam itself, at most every few seconds, so that a lost webhook heals here."""
+@method_decorator([private, login_not_required, outside_transactions], name="dispatch")
+class _CustomerView(View):
+    """A page that a customer reads. Nobody need log in: the token is the credential."""
 
     http_method_names = ["get", "head", "options"]
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Answer 503 while the database cannot be used: it is restarted, or its standby takes over."""
+        try:
+            return super().dispatch(request, *args, **kwargs)
+        except DATABASE_BUSY as exc:
+            logger.warning("A page about a payment found the database busy. %s", redact(str(exc)))
+            answer = self.busy(request)
+            answer.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+            return answer
+
+    def busy(self, request: HttpRequest) -> HttpResponse:
+        """Return the answer for now."""
+        # Without context processors: those of many shops ask the database.
+        return HttpResponse(render_to_string("django_payram/busy.html", {"request": request}), status=503)
+
+
+class StatusView(_CustomerView):
+    """The status page. It asks PayRam itself, at most every few seconds, so that a lost webhook heals here."""
+
     template_name = "django_payram/status.html"
 
     def get(self, request: HttpRequest, token: uuid.UUID) -> HttpResponse:
         """Show what is known of the payment now."""
-        payment = freshen(_payment(token))
-        context = {"payment": payment, "standing": standing(payment), "order_url": _order_url(payment)}
+        payment = _refreshed(token)
+        context = {"payment": payment, "status": customer_status(payment), "order_url": _order_url(payment)}
         return render(request, self.template_name, context)
 
 
-@public
-class StatusAPIView(View):
+class StatusAPIView(_CustomerView):
     """The same as JSON, without anything that tells who the customer is."""
-
-    http_method_names = ["get", "head", "options"]
 
     def get(self, request: HttpRequest, token: uuid.UUID) -> HttpResponse:  # noqa: ARG002
         """Return what is known of the payment now."""
-        payment = freshen(_payment(token))
-        return JsonResponse(_as_json(payment, standing(payment)))
+        payment = _refreshed(token)
+        return JsonResponse(_as_json(payment, customer_status(payment)))
+
+    def busy(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002
+        """Return the answer for now."""
+        return JsonResponse({"message": gettext("The shop is busy. Please try again.")}, status=503)
 
 
-@public
-class ReturnView(View):
+class ReturnView(_CustomerView):
     """Where PayRam's success and cancel links lead. Coming here proves nothing: the status page asks PayRam."""
 
-    http_method_names = ["get", "head", "options"]
     template_name = "django_payram/return.html"
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """Lead to the payment's status page, or say what to do when the payment cannot be told."""
+        """Lead to the payment's status page, or say what to do when the payment cannot be found out."""
         payment = _by_reference(request) or _by_invoice(request) or _by_session(request)
         if payment is None:
             return render(request, self.template_name)
-        return HttpResponseRedirect(reverse("payram:status", args=[payment.token]))
+        return HttpResponseRedirect(url_of(request, "status", payment.token))
 
 
-def _payment(token: uuid.UUID) -> Payment:
+def _refreshed(token: uuid.UUID) -> Payment:
     payment = Payment.objects.using(database()).select_related("parent").filter(token=token).first()
     if payment is None:
         raise Http404
     # A top-up's money counts for what it tops up, and that is what the customer wants to know about.
-    return payment.parent or payment
+    return refresh_if_stale(payment.parent or payment)
 
 
 def _order_url(payment: Payment) -> str:
@@ -92,11 +114,11 @@ def _order_url(payment: Payment) -> str:
     return find() if find is not None else ""
 
 
-def _as_json(payment: Payment, now: Standing) -> dict[str, object]:
+def _as_json(payment: Payment, now: CustomerStatus) -> dict[str, object]:
     return {
         "token": str(payment.token),
         "state": payment.state,
-        "phase": now.phase.value,
+        "status": now.status.value,
         "message": now.sentence,
         "is_paid": payment.is_paid,
         "is_final": now.is_final,

@@ -1,4 +1,4 @@
-"""Where PayRam knocks. Every answer tells PayRam whether to come again; none is ever a redirect."""
+"""The view that PayRam's webhooks are sent to. Each answer tells PayRam whether to send again; none is a redirect."""
 
 from __future__ import annotations
 
@@ -8,16 +8,19 @@ from urllib.parse import urlencode
 
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import RequestDataTooBig
-from django.db import InterfaceError, OperationalError
 from django.http import HttpResponse, JsonResponse, RawPostDataException, UnreadablePostError
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 
-from django_payram import conf, lifecycle, wire
-from django_payram.authentication import NotAuthenticated, authenticate, proofs
+from django_payram import conf
 from django_payram.exceptions import PayramDataError, PayramError
-from django_payram.lifecycle import Heard
-from django_payram.transactions import outside_transactions
+from django_payram.gateway import payloads
+from django_payram.gateway.redaction import redact, redact_bytes
+from django_payram.gateway.signatures import NotAuthenticated, authenticate, proofs
+from django_payram.models import DATABASE_BUSY
+from django_payram.payments import webhooks
+from django_payram.payments.webhooks import WebhookResult
+from django_payram.views.decorators import RETRY_AFTER_SECONDS, outside_transactions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,16 +36,17 @@ MAX_BODY = 64 * 1024
 LONGEST_LENGTH = 18
 """Digits of a Content-Length; Python refuses to read numbers of thousands of digits."""
 
-RETRY_AFTER_SECONDS = 10
-
 NEVER_STORED = {"Cache-Control": "max-age=0, no-cache, no-store, must-revalidate, private"}
 """What Django's never_cache says; that decorator parses it anew for every answer."""
 
 ANSWERS = {
-    Heard.RECORDED: (200, "Webhook received successfully."),
-    Heard.NO_NEWS: (200, "No news."),
-    Heard.UNMATCHED: (200, "The reference is not known here; the webhook was kept."),
-    Heard.RECEIVER_FAILED: (500, "The payment was recorded, but a receiver of the shop failed. Please send again."),
+    WebhookResult.RECORDED: (200, "Webhook received successfully."),
+    WebhookResult.NO_NEWS: (200, "Nothing has changed."),
+    WebhookResult.UNMATCHED: (200, "The reference is not known here; the webhook was kept."),
+    WebhookResult.RECEIVER_FAILED: (
+        500,
+        "The payment was recorded, but a receiver of the shop failed. Please send again.",
+    ),
 }
 
 
@@ -56,7 +60,7 @@ class WebhookError(Exception):
 
 
 class WebhookView(View):
-    """Takes PayRam's webhooks: POST with a signature or a key, and the GET with a JSON body of PayRam's FAQ."""
+    """Handles PayRam's webhooks: POST with a signature or a key, and the GET with a JSON body of PayRam's FAQ."""
 
     http_method_names = ["get", "post", "head", "options"]
 
@@ -67,17 +71,17 @@ class WebhookView(View):
         return outside_transactions(csrf_exempt(login_not_required(super().as_view(**initkwargs))))
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """Take a webhook."""
+        """Handle a webhook."""
         try:
-            return _answer(*_take(request))
+            return _answer(*_handle(request))
         except WebhookError as exc:
             return _answer(exc.status, exc.message)
-        except (OperationalError, InterfaceError) as exc:
-            logger.warning("A webhook found the database busy. %s", conf.redact(str(exc)))
+        except DATABASE_BUSY as exc:
+            logger.warning("A webhook found the database busy. %s", redact(str(exc)))
             return _answer(503, "The database is busy. Please send again.")
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """Take a webhook that came by GET, as PayRam's documents of 2025 describe it."""
+        """Handle a webhook that came by GET, as PayRam's documents of 2025 describe it."""
         return self.post(request)
 
     def http_method_not_allowed(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -99,21 +103,25 @@ def _answer(status: int, message: str) -> HttpResponse:
     return answer
 
 
-def _take(request: HttpRequest) -> tuple[int, str]:
+def _handle(request: HttpRequest) -> tuple[int, str]:
     if request.headers.get("X-Webhook-Test", "").strip().lower() == "true":
         return 200, "The test webhook arrived."
-    body = _body(request)
-    project = _project(request, body)
+    body = _read_body(request)
+    project = _authenticate(request, body)
     # A sender may quote a key. The signature covered it; from here on nothing holds it.
-    body = conf.redact_bytes(body)
-    event = _event(request, body, project)
-    if isinstance(event, wire.OtherEvent):
+    body = redact_bytes(body)
+    event = _parse(request, body, project)
+    if isinstance(event, payloads.OtherEvent):
         logger.info("PayRam sent the event %r, which is not about a payment.", event.event_type)
         return 200, "The event is not about a payment."
-    return _hear(event, project, _text(request, body))
+    try:
+        return ANSWERS[webhooks.handle_webhook(event, project=project)]
+    except PayramError as exc:
+        logger.warning("A webhook about %s could not be confirmed. %s", event.reference, exc)
+        raise WebhookError(503, "PayRam could not be asked about the payment. Please send again.") from exc
 
 
-def _body(request: HttpRequest) -> bytes:
+def _read_body(request: HttpRequest) -> bytes:
     too_large = WebhookError(413, f"The body is larger than {MAX_BODY} bytes.")
     length = request.META.get("CONTENT_LENGTH") or "0"
     if not (length.isascii() and length.isdigit()):
@@ -131,7 +139,7 @@ def _body(request: HttpRequest) -> bytes:
     return body
 
 
-def _project(request: HttpRequest, body: bytes) -> Project:
+def _authenticate(request: HttpRequest, body: bytes) -> Project:
     signable = bool(body) or request.method != "GET"
     try:
         return authenticate(conf.projects(), proofs(request), body, signable=signable)
@@ -140,30 +148,21 @@ def _project(request: HttpRequest, body: bytes) -> Project:
         raise WebhookError(401, str(exc)) from exc
 
 
-def _event(request: HttpRequest, body: bytes, project: Project) -> wire.Report | wire.OtherEvent:
+def _parse(request: HttpRequest, body: bytes, project: Project) -> payloads.PaymentUpdate | payloads.OtherEvent:
     try:
         if request.method == "GET" and not body:
-            return wire.read_query(_query(request))
-        return wire.read_webhook(body)
+            return payloads.read_query(_query(request))
+        return payloads.read_webhook(body)
     except PayramDataError as exc:
-        lifecycle.keep_unreadable(project=project, payload=_text(request, body), error=str(exc))
+        webhooks.keep_unreadable(project=project, payload=_text(request, body), error=str(exc))
         raise WebhookError(400, str(exc)) from exc
 
 
 def _query(request: HttpRequest) -> dict[str, str]:
-    return {name: conf.redact(value, shortest=conf.SHORTEST_KEY) for name, value in request.GET.dict().items()}
+    return {name: redact(value, shortest=conf.SHORTEST_KEY) for name, value in request.GET.dict().items()}
 
 
 def _text(request: HttpRequest, body: bytes) -> str:
     """Return what arrived as text that can be kept, without keys."""
     text = body.decode("utf-8", "replace") if body else urlencode(_query(request))
-    return conf.redact(text.replace("\x00", ""))
-
-
-def _hear(report: wire.Report, project: Project, payload: str) -> tuple[int, str]:
-    try:
-        heard = lifecycle.hear(report, project=project, payload=payload)
-    except PayramError as exc:
-        logger.warning("A webhook about %s could not be confirmed. %s", report.reference, exc)
-        raise WebhookError(503, "PayRam could not be asked about the payment. Please send again.") from exc
-    return ANSWERS[heard]
+    return redact(text.replace("\x00", ""))

@@ -10,7 +10,6 @@ from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from django_payram.models import Payment
 from shop import orders
 from shop.models import Order, OrderLine, Product
 
@@ -115,7 +114,7 @@ class OrderAdmin(admin.ModelAdmin):
     @admin.display(description=_("payments"), empty_value=_("No payment yet."))
     def payments(self, order: Order) -> str | None:
         """Return links to the order's payments, newest first."""
-        payments = Payment.objects.for_order(order).order_by("-created_at")
+        payments = order.payments.order_by("-created_at")
         links = (
             (
                 reverse("admin:django_payram_payment_change", args=[one.pk]),
@@ -129,7 +128,7 @@ class OrderAdmin(admin.ModelAdmin):
     @admin.action(description=_("Cancel selected orders that nobody is paying for"))
     def release_unpaid(self, request: HttpRequest, queryset: QuerySet[Order]) -> None:
         """Put the pieces of abandoned orders back on the shelf."""
-        abandoned = [one for one in queryset if not Payment.objects.for_order(one).open().exists()]
+        abandoned = [one for one in queryset if not one.payments.open().exists()]
         count = sum(orders.cancel(order) for order in abandoned)
         told = ngettext("%(count)d order was canceled.", "%(count)d orders were canceled.", count)
         self.message_user(request, told % {"count": count}, messages.SUCCESS)

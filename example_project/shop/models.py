@@ -12,6 +12,8 @@ from django.templatetags.static import static
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
+from django_payram.models import PaymentsRelation
+
 MAX_QUANTITY = 10
 MAX_NAME = 120
 FEW = 5
@@ -93,6 +95,7 @@ class Order(models.Model):
     """The sum of the lines when the order was placed."""
     state = models.CharField(_("state"), max_length=12, choices=State.choices, default=State.WAITING)
     holds_stock = models.BooleanField(_("holds stock"), default=True)
+    payments = PaymentsRelation()
     """Whether the ordered pieces are taken off the shelf for this order."""
     created_at = models.DateTimeField(_("ordered"), auto_now_add=True)
     paid_at = models.DateTimeField(_("paid"), null=True, blank=True)

@@ -10,7 +10,6 @@ from django.utils.cache import patch_cache_control
 from django.utils.functional import cached_property
 from django.views.generic import DetailView, FormView, ListView
 
-from django_payram.models import Payment
 from django_payram.views import CheckoutView
 from shop import orders
 from shop.forms import OrderForm
@@ -97,7 +96,7 @@ class OrderPage(OwnOrders, DetailView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Return the order's payments, newest first, beside the order."""
-        payments = Payment.objects.for_order(self.object).order_by("-created_at")
+        payments = self.object.payments.order_by("-created_at")
         return super().get_context_data(payments=payments, can_be_paid=orders.can_be_paid(self.object), **kwargs)
 
 

@@ -7,19 +7,19 @@ import json
 from benchmarks.rows.facts import OPENED_FROM, PAID_FROM, amount_usd, customer_id, order_of, reference
 from benchmarks.stage.quick_payram import QuickPayram, status
 from benchmarks.webhook import body
-from django_payram import wire
-from django_payram.states import State
+from django_payram.gateway import payloads
+from django_payram.models.states import State
 
 
-def test_a_reference_tells_its_number():
+def test_a_reference_holds_its_number():
     for number in (1, 999_999, OPENED_FROM + 7, PAID_FROM):
-        assert wire.REFERENCE.fullmatch(reference(number))
+        assert payloads.REFERENCE.fullmatch(reference(number))
         assert order_of(reference(number)) == number
 
 
 def test_its_answers_are_read_as_open_and_as_filled():
     for number, state in ((5, State.OPEN), (OPENED_FROM, State.OPEN), (PAID_FROM, State.FILLED)):
-        report = wire.read_status(json.dumps(status(reference(number))).encode())
+        report = payloads.read_status(json.dumps(status(reference(number))).encode())
         assert (report.state, report.reference, report.customer_id) == (state, reference(number), customer_id(number))
         assert report.requested_usd == amount_usd(number)
         assert report.filled_usd == (amount_usd(number) if state == State.FILLED else None)
@@ -27,9 +27,9 @@ def test_its_answers_are_read_as_open_and_as_filled():
 
 def test_it_makes_a_new_payment_each_time():
     payram = QuickPayram(latency=0)
-    first, second = (wire.read_created(payram.answer(b"POST", b"/api/v1/payment")) for _ in range(2))
+    first, second = (payloads.read_created(payram.answer(b"POST", b"/api/v1/payment")) for _ in range(2))
     assert first.reference != second.reference
-    assert wire.read_status(payram.answer(b"GET", f"/api/v1/payment/reference/{first.reference}".encode())).state
+    assert payloads.read_status(payram.answer(b"GET", f"/api/v1/payment/reference/{first.reference}".encode())).state
 
 
 def test_its_latency_is_set_by_an_address_and_nothing_else_is_known():
@@ -40,5 +40,5 @@ def test_its_latency_is_set_by_an_address_and_nothing_else_is_known():
 
 
 def test_the_webhooks_that_are_sent_are_read():
-    report = wire.read_webhook(body(7))
+    report = payloads.read_webhook(body(7))
     assert (report.state, report.filled_usd, report.reference) == (State.FILLED, amount_usd(7), reference(7))

@@ -1,4 +1,4 @@
-"""One browser and one demo for all walks.
+"""One browser and one demo for all tests of this folder.
 
 Everything ends with this package: a browser left open would keep an event loop running in the main thread, and
 Django refuses its database to tests where it sees one.
@@ -13,8 +13,8 @@ import pytest
 from playwright.sync_api import expect, sync_playwright
 
 from tests.browser import demo as machinery
-from tests.browser.looking import Witness
-from tests.browser.people import Clerk, Customer
+from tests.browser.measurements import ErrorLog
+from tests.browser.page_objects import Clerk, Customer
 
 HERE = Path(__file__).parent
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
@@ -58,23 +58,23 @@ def demo(chromium, tmp_path_factory):
 
 
 @pytest.fixture(scope="package")
-def dead_address():
-    with machinery.dead_address() as nowhere:
+def unused_address():
+    with machinery.unused_address() as nowhere:
         yield nowhere
 
 
 @pytest.fixture(scope="package")
-def stranded_shop(demo, dead_address):
+def shop_without_payram(demo, unused_address):
     """The address of the same shop, whose PayRam does not answer."""
-    with machinery.another_shop(demo, name="stranded", payram=dead_address) as address:
+    with machinery.another_shop(demo, name="without-payram", payram=unused_address) as address:
         yield address
 
 
 @pytest.fixture(scope="package")
-def library_shop(demo, dead_address):
-    """The same in the library's own clothes: it learns of payments by the webhooks that the first shop gets."""
-    settings = "tests.browser.library_clothes"
-    with machinery.another_shop(demo, name="library", settings=settings, payram=dead_address) as address:
+def library_shop(demo, unused_address):
+    """The same with the library's own templates: it learns of payments by the webhooks that the first shop gets."""
+    settings = "tests.browser.library_templates"
+    with machinery.another_shop(demo, name="library", settings=settings, payram=unused_address) as address:
         yield address
 
 
@@ -86,18 +86,18 @@ def browse(chromium):
     def open_context(**options):
         context = chromium.new_context(**options)
         context.set_default_timeout(PATIENCE)
-        opened.append((context, Witness(context)))
+        opened.append((context, ErrorLog(context)))
         return opened[-1]
 
     yield open_context
-    for context, _witness in opened:
+    for context, _errors in opened:
         context.close()
-    assert [trouble for _context, witness in opened for trouble in witness.unexpected] == []
+    assert [error for _context, errors in opened for error in errors.unexpected] == []
 
 
 @pytest.fixture
 def customer(browse, demo):
-    context, _witness = browse()
+    context, _errors = browse()
     return Customer(context.new_page(), shop=demo.shop)
 
 
@@ -113,5 +113,5 @@ def admin_login(chromium, demo):
 
 @pytest.fixture
 def clerk(browse, demo, admin_login):
-    context, _witness = browse(storage_state=admin_login)
+    context, _errors = browse(storage_state=admin_login)
     return Clerk(context.new_page(), shop=demo.shop)

@@ -1,4 +1,4 @@
-"""The example shop and its pretend PayRam as processes of their own, on free ports and in a temporary folder."""
+"""The example shop and its sandbox as processes of their own, on free ports and in a temporary folder."""
 
 from __future__ import annotations
 
@@ -63,8 +63,8 @@ class Demo:
     def rewrite(self, token, **columns):
         """Write into a payment's row what would take long or a fault to come about."""
         names = ", ".join(f"{name} = ?" for name in columns)
-        with closing(sqlite3.connect(self.folder / "db.sqlite3", timeout=20)) as books, books:
-            changed = books.execute(
+        with closing(sqlite3.connect(self.folder / "db.sqlite3", timeout=20)) as database, database:
+            changed = database.execute(
                 f"UPDATE django_payram_payment SET {names} WHERE token = ?",
                 [*columns.values(), token.replace("-", "")],
             )
@@ -92,7 +92,7 @@ def another_shop(demo, *, name, settings="config.settings", payram=None):
         yield address
 
 
-def heed_ctrl_c():
+def restore_ctrl_c():
     """Undo what a shell does to the processes it starts in the background: they ignore Ctrl-C, and pass that on."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
@@ -110,7 +110,7 @@ def running(command, *, folder, name, changes=None):
             stdout=file,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=heed_ctrl_c,
+            preexec_fn=restore_ctrl_c,
         )
     server = Server(process=process, log=log)
     try:
@@ -158,7 +158,7 @@ def free_port():
 
 
 @contextmanager
-def dead_address():
+def unused_address():
     """An address at which nobody answers, and at which nobody can begin to while the block runs."""
     with socket.socket() as held:
         held.bind((HOST, 0))

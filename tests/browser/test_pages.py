@@ -1,4 +1,4 @@
-"""Every page by itself: sound, named, readable in any width and colour scheme; and its picture for people."""
+"""Every page by itself: valid, labelled, readable in any width and colour scheme; and a screenshot of it."""
 
 from __future__ import annotations
 
@@ -9,26 +9,34 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import find_chromium
-from tests.browser.gallery import ENDS, REWRITTEN, Gallery, fill
-from tests.browser.looking import LOW_CONTRAST, SCREENSHOTS, TOO_WIDE, UNNAMED, Witness, each_look
-from tests.browser.people import Customer
+from tests.browser.measurements import (
+    LOW_CONTRAST,
+    OUT_OF_ORDER,
+    SCREENSHOTS,
+    TOO_WIDE,
+    UNNAMED,
+    ErrorLog,
+    each_viewport,
+)
+from tests.browser.page_objects import Customer
+from tests.browser.payment_pages import OUTCOMES, REWRITTEN, PaymentPages, open_payments
 
 READABLE = 4.5
 
-PHASES = [*(phase for phase in ENDS if phase != "new"), *REWRITTEN, "failed"]
-CLOTHES = ("waiting", "confirming", "short", "overpaid", "expired")
-"""Phases with a look of their own."""
+STATUSES = [*(name for name in OUTCOMES if name != "new"), *REWRITTEN, "failed"]
+LIBRARY_STATUSES = ("waiting", "confirming", "short", "overpaid", "expired")
+"""Statuses that the library's template shows in different ways."""
 PAGES = [
     *("shop", "product", "product-error", "orders", "orders-empty", "login"),
-    *(f"order-{phase}" for phase in ("new", "short", "closed-short", "paid", "expired", "failed")),
+    *(f"order-{name}" for name in ("new", "short", "closed-short", "paid", "expired", "failed")),
     *("overview", "deliveries", "hosted-missing"),
-    *(f"hosted-{phase}" for phase in ENDS),
-    *(f"status-{phase}" for phase in PHASES),
+    *(f"hosted-{name}" for name in OUTCOMES),
+    *(f"status-{name}" for name in STATUSES),
     *("return", "unavailable"),
-    *(f"library-status-{phase}" for phase in CLOTHES),
+    *(f"library-status-{name}" for name in LIBRARY_STATUSES),
     *("library-return", "library-unavailable"),
 ]
-BESIDE_THE_CUSTOMER = frozenset({"orders-empty", "return", "library-return"})
+WITHOUT_ORDERS = frozenset({"orders-empty", "return", "library-return"})
 """Pages that look like this only to somebody without orders."""
 
 POLICY = "default-src 'self'"
@@ -41,14 +49,14 @@ BREAK_POLICY = "() => { document.body.append(Object.assign(document.createElemen
 
 
 @pytest.fixture(scope="module")
-def gallery(chromium, demo, library_shop, stranded_shop):
+def pages(chromium, demo, library_shop, shop_without_payram):
     context = chromium.new_context()
-    witness = Witness(context)
-    witness.expect("status of 503")
-    made = Gallery()
-    fill(made, context=context, demo=demo, library_shop=library_shop, stranded_shop=stranded_shop)
+    errors = ErrorLog(context)
+    errors.expect("status of 503")
+    made = PaymentPages()
+    open_payments(made, context=context, demo=demo, library_shop=library_shop, shop_without_payram=shop_without_payram)
     context.close()
-    assert witness.unexpected == []
+    assert errors.unexpected == []
     failed = urlsplit(made.addresses["order-failed"]).path
     made.addresses |= {
         "shop": f"{demo.shop}/",
@@ -61,7 +69,7 @@ def gallery(chromium, demo, library_shop, stranded_shop):
         "deliveries": f"{demo.sandbox}/sandbox/deliveries",
         "hosted-missing": f"{demo.sandbox}/payments?reference_id=none",
         "return": f"{demo.shop}/payram/return/",
-        "unavailable": f"{stranded_shop}{failed}",
+        "unavailable": f"{shop_without_payram}{failed}",
         "library-return": f"{library_shop}/payram/return/",
         "library-unavailable": f"{library_shop}{failed}",
     }
@@ -82,16 +90,16 @@ STEPS = {
 
 
 @pytest.fixture
-def show(browse, gallery):
-    """Open a page of the gallery by its name."""
+def show(browse, pages):
+    """Open a page by its name."""
 
     def open_page(name):
-        context, witness = browse(storage_state=None if name in BESIDE_THE_CUSTOMER else gallery.cookies)
+        context, errors = browse(storage_state=None if name in WITHOUT_ORDERS else pages.cookies)
         tab = context.new_page()
-        step, trouble, words = STEPS.get(name, (None, "", ""))
-        if trouble:
-            witness.expect(trouble)
-        tab.goto(gallery.addresses[name])
+        step, error, words = STEPS.get(name, (None, "", ""))
+        if error:
+            errors.expect(error)
+        tab.goto(pages.addresses[name])
         if step is not None:
             step(tab)
             expect(tab.locator("main")).to_contain_text(words)
@@ -101,9 +109,9 @@ def show(browse, gallery):
 
 
 def inspect(tab, *, name):
-    """Look at a page in every width and colour scheme, and take its picture."""
+    """Look at a page in every width and colour scheme, and take a screenshot."""
     SCREENSHOTS.mkdir(exist_ok=True)
-    for width, scheme in each_look(tab):
+    for width, scheme in each_viewport(tab):
         contrast = tab.evaluate(LOW_CONTRAST, READABLE)
         assert contrast["count"] > 3
         assert contrast["low"] == [], f"hard to read at {width} px, {scheme}"
@@ -122,18 +130,26 @@ def test_a_page_is_sound_and_readable(show, name):
     inspect(tab, name=name)
 
 
-@pytest.mark.parametrize("phase", [*REWRITTEN, "failed"])
-def test_the_status_page_shows_the_phase(show, phase):
-    expect(show(f"status-{phase}").locator("#payram-status")).to_have_attribute("data-phase", phase)
+@pytest.mark.parametrize("name", [f"library-status-{name}" for name in LIBRARY_STATUSES])
+def test_a_page_in_a_language_from_right_to_left_keeps_amounts_and_references_in_order(show, name):
+    tab = show(name)
+    tab.evaluate("() => { document.documentElement.dir = 'rtl'; }")
+    assert tab.evaluate(OUT_OF_ORDER, ".payram-sentence, .payram-facts dd") == []
+    inspect(tab, name=f"{name}-rtl")
 
 
-def test_the_admin_pages_are_sound(clerk, gallery):
+@pytest.mark.parametrize("name", [*REWRITTEN, "failed"])
+def test_the_status_page_shows_the_status(show, name):
+    expect(show(f"status-{name}").locator("#payram-status")).to_have_attribute("data-status", name)
+
+
+def test_the_admin_pages_are_sound(clerk, pages):
     tab, address = clerk.tab, f"{clerk.shop}/admin/django_payram/payment/"
     tab.goto(address)
     inspect_admin(tab, name="admin-list")
-    for phase in ("paid", "closed-short", "held"):
-        clerk.open_payment(gallery.references[phase])
-        inspect_admin(tab, name=f"admin-payment-{phase}")
+    for name in ("paid", "closed-short", "held"):
+        clerk.open_payment(pages.references[name])
+        inspect_admin(tab, name=f"admin-payment-{name}")
     clerk.field("order_link").get_by_role("link").click()
     inspect_admin(tab, name="admin-order")
 
@@ -143,7 +159,7 @@ def inspect_admin(tab, *, name):
     expect(tab.get_by_role("main")).to_have_count(1)
     expect(tab.locator("h1")).to_have_count(1)
     SCREENSHOTS.mkdir(exist_ok=True)
-    for width, scheme in each_look(tab):
+    for width, scheme in each_viewport(tab):
         tab.screenshot(path=SCREENSHOTS / f"{name}-{width}-{scheme}.png", full_page=True, animations="disabled")
 
 
@@ -153,20 +169,20 @@ def add_policy(route):
 
 
 @pytest.fixture
-def strict(browse, gallery):
+def strict(browse, pages):
     """A context in which the pages of django_payram come with a strict policy, and violations are collected."""
-    context, witness = browse(storage_state=gallery.cookies)
+    context, errors = browse(storage_state=pages.cookies)
     context.add_init_script(WATCH_POLICY)
     context.route(re.compile(r"/payram/"), add_policy)
-    return context, witness
+    return context, errors
 
 
 @pytest.mark.parametrize("name", [name for name in PAGES if name.startswith("library-")])
-def test_a_strict_policy_is_kept(strict, gallery, name):
-    context, witness = strict
-    witness.expect("status of 503")
+def test_a_strict_policy_is_kept(strict, pages, name):
+    context, errors = strict
+    errors.expect("status of 503")
     tab = context.new_page()
-    tab.goto(gallery.addresses[name])
+    tab.goto(pages.addresses[name])
     if name == "library-unavailable":
         tab.route(re.compile(r"/pay/$"), add_policy)
         press("Pay with crypto")(tab)
@@ -174,19 +190,19 @@ def test_a_strict_policy_is_kept(strict, gallery, name):
     assert tab.evaluate(VIOLATIONS) == []
 
 
-def test_the_status_page_turns_under_a_strict_policy(strict, demo, library_shop):
-    context, witness = strict
+def test_the_status_page_updates_itself_under_a_strict_policy(strict, demo, library_shop):
+    context, errors = strict
     customer = Customer(context.new_page(), shop=demo.shop).order().go_to_pay()
     hosted = customer.tab.url
     status = context.new_page()
     status.goto(library_shop + urlsplit(customer.status_url).path)
     expect(status.get_by_role("heading", level=1)).to_have_text("Waiting for your payment")
     customer.tab.goto(hosted)
-    customer.pretend("Pay in full", badge="Paid")
+    customer.press_in_sandbox("Pay in full", badge="Paid")
     expect(status.get_by_role("heading", level=1)).to_have_text("Paid")
     assert status.evaluate(VIOLATIONS) == []
     # The watch itself works, and the page was not loaded anew.
-    witness.expect("Content Security Policy")
+    errors.expect("Content Security Policy")
     status.evaluate(BREAK_POLICY)
     status.wait_for_function("() => window.violations.length === 1")
 

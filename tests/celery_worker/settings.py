@@ -9,7 +9,7 @@ from tests.settings import *  # noqa: F403 - the same shop
 env = environ.Env()
 
 DATABASES["default"]["NAME"] = env.str("WORKER_DATABASE")  # noqa: F405
-PAYRAM = {"default": {"BASE_URL": env.str("WORKER_PAYRAM"), "API_KEY": env.str("WORKER_PAYRAM_KEY"), "DEADLINE": 3}}
+PAYRAM = {"default": {"BASE_URL": env.str("WORKER_PAYRAM"), "API_KEY": env.str("WORKER_PAYRAM_KEY")}}
 
 CELERY_BROKER_URL = env.str("WORKER_BROKER")
 CELERY_BROKER_TRANSPORT_OPTIONS = env.json("WORKER_BROKER_OPTIONS")

@@ -1,1 +1,1 @@
-"""Real processes killed with SIGKILL in the middle of their work; afterwards resync alone must bring the truth."""
+"""Real processes killed with SIGKILL in the middle of their work; afterwards resync alone corrects every payment."""

@@ -1,4 +1,4 @@
-"""One shop under gunicorn for all crashes: its master starts another worker for every one that dies."""
+"""One shop under gunicorn for all crashes: its master starts another worker for every one that is killed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.stage import stage
-from tests.crashes.points import CRASH_FILE
+from tests.crashes.crash_points import CRASH_FILE
 
 HERE = Path(__file__).parent
 
@@ -22,29 +22,29 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="package")
 def armed(tmp_path_factory):
-    """The file that names the moment at which the next process dies."""
+    """The file that names the crash point at which the next process is killed."""
     return tmp_path_factory.mktemp("crashes") / "armed"
 
 
 @pytest.fixture(scope="package")
 def on(armed):
-    """The stage, without webhooks of PayRam's own: the tests send them, so that nothing heals by itself."""
+    """The stage, without webhooks of PayRam's own: the tests send them, so that nothing is corrected by itself."""
     environment = {"EXTRA_APPS": "tests.crashes", CRASH_FILE: str(armed)}
     with stage(workers=2, fsync=False, own=True, webhooks=False, environment=environment) as set_up:
         yield set_up
 
 
 @pytest.fixture
-def dying(armed):
-    """A block in which some process comes to a moment, and dies there."""
+def crashing(armed):
+    """A block in which some process reaches a crash point and is killed."""
 
     @contextmanager
-    def dying_at(moment):
+    def crash_at(moment):
         armed.write_text(moment)
         try:
             yield
-            assert not armed.exists(), f"No process came where {moment}."
+            assert not armed.exists(), f"No process reached the crash point {moment!r}."
         finally:
             armed.unlink(missing_ok=True)
 
-    return dying_at
+    return crash_at

@@ -11,14 +11,21 @@ import pytest
 import requests
 
 from benchmarks.audit import examine
-from tests.crashes.acts import assert_paid_once, assert_told_with_the_state, assert_truth, case_of, click, resync
+from tests.crashes.helpers import (
+    assert_audit_finds_nothing,
+    assert_notified_with_the_state,
+    assert_paid_once,
+    case_of,
+    click,
+    resync,
+)
 
 SENDERS = 4
 
 
 def paid_orders(on, number):
-    """Orders whose customers have paid at PayRam, and of which the shop has not heard: order to reference."""
-    orders = {order: click(on, order) for order in on.books.new_orders(["10.00"] * number)}
+    """Orders whose customers have paid at PayRam, and of which the shop does not know: order to reference."""
+    orders = {order: click(on, order) for order in on.shop_database.new_orders(["10.00"] * number)}
     for reference in orders.values():
         on.payram.pay(reference)
     return orders
@@ -54,12 +61,12 @@ def kill_a_backend(database, books):
 @pytest.mark.parametrize("disturb", [kill_postmaster, stop_immediately, kill_a_backend])
 def test_webhooks_answer_503_while_postgresql_is_gone_and_all_is_healed(on, disturb):
     orders = paid_orders(on, 40)
-    answers = send_all(on, orders.values(), disturb=lambda: disturb(on.database, on.books), after=10)
+    answers = send_all(on, orders.values(), disturb=lambda: disturb(on.database, on.shop_database), after=10)
     assert set(answers) <= {200, 503}
     assert 503 in answers or disturb is kill_a_backend  # after which PostgreSQL may be back before the next webhook
     on.database.restart()
     for order in orders:
-        assert_told_with_the_state(on, order)
+        assert_notified_with_the_state(on, order)
     resync(on)
     for order in orders:
         assert_paid_once(on, order)
@@ -81,7 +88,7 @@ def test_a_shop_killed_whole_under_load_comes_back_and_resync_heals_it(on):
     assert set(answers) == {200, None}
     on.shop.start()
     for order in orders:
-        assert_told_with_the_state(on, order)
+        assert_notified_with_the_state(on, order)
     resync(on)
     for order in orders:
         assert_paid_once(on, order)
@@ -101,17 +108,19 @@ def test_a_killed_master_takes_its_workers_along_and_the_next_heals_what_they_le
 
 def test_an_hour_without_payram_is_made_up_for_by_resync_alone(on):
     """F1, F19."""
-    waiting = on.books.new_orders(["10.00"] * 15)
+    waiting = on.shop_database.new_orders(["10.00"] * 15)
     references = {order: click(on, order) for order in waiting}
     on.payram.kill()
-    turned_away = on.books.new_order()
+    turned_away = on.shop_database.new_order()
     for _minute in range(3):
-        on.books.bring_forward()
+        on.shop_database.bring_forward()
         run = on.shop.manage("payram_resync", "--threads=2")
         assert run.returncode == 1
         assert "Stopped early" in run.stderr
         assert on.shop.checkout(turned_away).status_code == 503
-        page = requests.get(f"{on.shop.url}/payram/payments/{on.books.payments(waiting[0])[0]['token']}/", timeout=30)
+        page = requests.get(
+            f"{on.shop.url}/payram/payments/{on.shop_database.payments(waiting[0])[0]['token']}/", timeout=30
+        )
         assert page.status_code == 200
     on.payram.start()
     for order in waiting[:5]:
@@ -122,24 +131,24 @@ def test_an_hour_without_payram_is_made_up_for_by_resync_alone(on):
     for order in waiting[:5]:
         assert_paid_once(on, order)
     for order in waiting[5:]:
-        assert_truth(on, order)
+        assert_audit_finds_nothing(on, order)
     on.payram.pay(click(on, turned_away))
     resync(on)
     assert_paid_once(on, turned_away)
 
 
-def test_the_audit_of_real_books_finds_what_was_tampered_with(on):
-    order = on.books.new_order("10.00")
+def test_the_audit_of_a_real_ledger_finds_what_was_tampered_with(on):
+    order = on.shop_database.new_order("10.00")
     on.payram.pay(click(on, order))
     resync(on)
     assert_paid_once(on, order)
-    on.books.change(
-        "INSERT INTO shop_told (signal, order_id, payment, told_at) SELECT signal, order_id, payment, now() "
-        "FROM shop_told WHERE order_id = %s",
+    on.shop_database.change(
+        "INSERT INTO shop_receivedsignal (signal, order_id, payment, told_at) SELECT signal, order_id, payment, now() "
+        "FROM shop_receivedsignal WHERE order_id = %s",
         order,
     )
     assert [finding.kind for finding in examine(case_of(on, order))] == ["twice"]
-    on.books.change("DELETE FROM shop_told WHERE order_id = %s", order)
-    on.books.change("UPDATE django_payram_payment SET state = 'OPEN' WHERE order_id = %s", str(order))
+    on.shop_database.change("DELETE FROM shop_receivedsignal WHERE order_id = %s", order)
+    on.shop_database.change("UPDATE django_payram_payment SET state = 'OPEN' WHERE order_id = %s", str(order))
     assert [finding.kind for finding in examine(case_of(on, order))] == ["wrong", "wrong"]
-    on.books.change("DELETE FROM shop_order WHERE id = %s", order)
+    on.shop_database.change("DELETE FROM shop_order WHERE id = %s", order)

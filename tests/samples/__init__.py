@@ -1,4 +1,4 @@
-"""PayRam's payloads in every vintage, one file each. Values are made up, structure and types are real."""
+"""PayRam's payloads in every api_version, one file each. Values are made up, structure and types are real."""
 
 from __future__ import annotations
 

@@ -8,6 +8,8 @@ from decimal import Decimal
 from django.conf import settings
 from django.db import models
 
+from django_payram.models import DETACH, PaymentsRelation
+
 
 def invoice_number():
     return f"SO-{uuid.uuid4().hex[:8]}"
@@ -27,13 +29,44 @@ class Order(models.Model):
     status = models.CharField(max_length=20, default="new")
     times_paid = models.PositiveIntegerField(default=0)
 
+    payments = PaymentsRelation()
+
     def get_absolute_url(self):
         return f"/orders/{self.pk}/"
 
 
 class UuidOrder(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    payments = PaymentsRelation()
 
 
 class SlugOrder(models.Model):
+    """An order that does not declare its payments."""
+
     id = models.CharField(primary_key=True, max_length=40)
+
+
+class GiftOrder(Order):
+    """An order by multi-table inheritance: its rows are orders, too."""
+
+    message = models.CharField(max_length=100, default="")
+
+
+class OrderProxy(Order):
+    class Meta:
+        proxy = True
+
+
+class ShelfOrder(models.Model):
+    """An order with a key of two columns."""
+
+    pk = models.CompositePrimaryKey("shelf", "number")
+    shelf = models.IntegerField()
+    number = models.IntegerField()
+
+
+class LooseOrder(models.Model):
+    """An order that may be deleted whatever its payments are."""
+
+    id = models.CharField(primary_key=True, max_length=40)
+    payments = PaymentsRelation(on_delete=DETACH)

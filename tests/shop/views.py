@@ -6,8 +6,8 @@ from django.contrib.auth.decorators import login_not_required
 from django.shortcuts import get_object_or_404
 from django.utils.decorators import method_decorator
 
-from django_payram.api import CheckoutAPIView
 from django_payram.views import CheckoutView
+from django_payram.views.api import CheckoutAPIView
 from tests.shop.models import Order
 
 

@@ -1,4 +1,4 @@
-"""Take in a payment that was made in PayRam's own dashboard."""
+"""Take over a payment that was made in PayRam's own dashboard."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
-from django_payram import conf, lifecycle
+from django_payram import conf
 from django_payram.exceptions import PayramError
+from django_payram.payments import adopt
 
 if TYPE_CHECKING:
     from django.core.management.base import CommandParser
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Command(BaseCommand):
-    """payram_adopt: from then on the payment is watched and announced like any other."""
+    """payram_adopt: from then on the payment is followed like any other."""
 
     help = "Adopts a payment made in PayRam's own dashboard. Exit codes: 0 adopted, 1 not possible, 2 bad arguments."
 
@@ -31,7 +32,7 @@ class Command(BaseCommand):
         """Adopt it and tell its state."""
         order = None if options["order"] is None else _order(options["order"])
         try:
-            payment = lifecycle.adopt(options["reference"], project=options["project"], order=order)
+            payment = adopt(options["reference"], project=options["project"], order=order)
         except (PayramError, ImproperlyConfigured, ValueError) as exc:
             raise CommandError(str(exc)) from exc
         self.stdout.write(f"{payment}: {payment.state}, {payment.amount_usd} USD")
@@ -39,6 +40,8 @@ class Command(BaseCommand):
 
 def _order(text: str) -> Model:
     label, _colon, key = text.partition(":")
+    if not key:
+        raise CommandError(f"--order must be APP.MODEL:KEY, such as shop.order:42, not {text!r}.", returncode=2)
     try:
         model = apps.get_model(label)
     except (LookupError, ValueError) as exc:

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import json
 import sys
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 from django.core.serializers.json import DjangoJSONEncoder
 from django.utils.timezone import now
-from tqdm import tqdm
 
-from django_payram import conf, personal_data, prune
+from django_payram import conf
 from django_payram.management.arguments import customer, days
+from django_payram.management.reporting import Reporter
 from django_payram.models import Payment, database
-from django_payram.personal_data import Customer, Erased
+from django_payram.personal_data import export, prune
+from django_payram.personal_data.erase import Erased, erase
+from django_payram.personal_data.export import Customer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from datetime import datetime
+    from collections.abc import Iterable
 
     from django.core.management.base import CommandParser
-    from django.db.models import QuerySet
 
 OF_CUSTOMERS = ("export", "erase", "project", "metadata")
 OF_AGES = ("events_older_than", "scrub_emails_older_than")
@@ -80,16 +79,21 @@ class Command(BaseCommand):
     # By age
 
     def _prune(self, options: dict[str, Any]) -> None:
-        deleted_before = _days_ago(options["events_older_than"] or prune.DEFAULT_EVENT_DAYS)
-        work = _preview if options["dry_run"] else _work
-        sums = {"events_deleted": 0, "emails_blanked": 0, "events_scrubbed": 0}
-        sums |= work(deleted_before, options["scrub_emails_older_than"])
-        verbs = ("Would delete", "take") if options["dry_run"] else ("Deleted", "took")
-        sentence = (
-            f"{verbs[0]} {sums['events_deleted']} events and {verbs[1]} e-mail addresses out of "
-            f"{sums['emails_blanked']} payments and {sums['events_scrubbed']} events."
+        dry_run, sums = options["dry_run"], {}
+        steps = prune.steps(**{name: options[name] for name in OF_AGES})
+        reporter = Reporter(
+            self, as_json=options["json"], unit="row", total=lambda: sum(step.rows.count() for step in steps)
         )
-        self._tell(options, sums, sentence)
+        for step in steps:
+            numbers = [step.rows.count()] if dry_run else map(reporter.advance, step.run())
+            sums[step.name] = sum(numbers)
+        verbs = ("Would delete", "take") if dry_run else ("Deleted", "took")
+        reporter.close(
+            f"{verbs[0]} {sums['events_deleted']} events and {verbs[1]} e-mail addresses out of "
+            f"{sums['emails_blanked']} payments and {sums['events_scrubbed']} events.",
+            dry_run=dry_run,
+            **sums,
+        )
 
     # Of one customer
 
@@ -97,8 +101,8 @@ class Command(BaseCommand):
         """Write one JSON object, a row at a time."""
         head = {"customer": whose.name, "project": whose.project, "exported_at": now()}
         self.stdout.write(_json(head)[:-1], ending="")
-        self._list("payments", personal_data.payments(whose))
-        self._list("events", personal_data.events(whose))
+        self._list("payments", export.payments(whose))
+        self._list("events", export.events(whose))
         self.stdout.write("}")
 
     def _list(self, name: str, rows: Iterable[dict[str, Any]]) -> None:
@@ -108,26 +112,21 @@ class Command(BaseCommand):
         self.stdout.write("]", ending="")
 
     def _erase(self, whose: Customer, options: dict[str, Any]) -> None:
-        metadata, erased = options["metadata"], Erased()
-        if options["dry_run"]:
-            erased = personal_data.preview(whose, metadata=metadata)
-        else:
-            _sum(personal_data.erase(whose, metadata=metadata, erased=erased), "row")
+        erased, dry_run = Erased(), options["dry_run"]
+        reporter = Reporter(self, as_json=options["json"], unit="row")
+        for number in erase(whose, metadata=options["metadata"], erased=erased, dry_run=dry_run):
+            reporter.advance(number)
         kept = sorted(erased.kept_customer_ids)
         sums = {"payments": erased.payments, "events": erased.events, "kept_customer_ids": kept}
-        verb = "Would erase" if options["dry_run"] else "Erased"
+        verb = "Would erase" if dry_run else "Erased"
         sentence = f"{verb} what is personal in {erased.payments} payments and {erased.events} events."
-        self._tell(options, sums, sentence)
+        reporter.close(sentence, dry_run=dry_run, **sums)
         if kept:
             self.stderr.write(
                 "PayRam is still asked about payments that are recognised by these customer ids, so they were kept. "
                 f"Erase them by the id later: {', '.join(kept)}."
             )
             sys.exit(1)
-
-    def _tell(self, options: dict[str, Any], sums: dict[str, Any], sentence: str) -> None:
-        facts = {"dry_run": options["dry_run"], **sums}
-        self.stdout.write(json.dumps(facts) if options["json"] else sentence)
 
 
 # Arguments
@@ -159,45 +158,6 @@ def _customer(options: dict[str, Any]) -> Customer:
         except ImproperlyConfigured as exc:
             raise CommandError(str(exc), returncode=2) from exc
     return Customer(options["customer"], project=project)
-
-
-# Work
-
-
-def _preview(deleted_before: datetime, scrub_days: int | None) -> dict[str, int]:
-    """Count what would be done."""
-    sums = {"events_deleted": prune.old_events(deleted_before).count()}
-    if scrub_days is not None:
-        before = _days_ago(scrub_days)
-        sums["emails_blanked"] = sum(map(len, prune.payments_with_emails(before)))
-        # What is deleted needs no scrubbing.
-        sums["events_scrubbed"] = sum(map(len, prune.events_with_emails(before, since=deleted_before)))
-    return sums
-
-
-def _work(deleted_before: datetime, scrub_days: int | None) -> dict[str, int]:
-    sums = {"events_deleted": _sum(prune.delete_events(deleted_before), "event", prune.old_events(deleted_before))}
-    if scrub_days is not None:
-        before = _days_ago(scrub_days)
-        sums["emails_blanked"] = _sum(prune.scrub_payments(before), "payment", prune.old_emails(before))
-        sums["events_scrubbed"] = _sum(prune.scrub_events(before), "event", prune.old_texts(before))
-    return sums
-
-
-def _days_ago(days: int) -> datetime:
-    return now() - timedelta(days=days)
-
-
-def _sum(steps: Iterator[int], unit: str, rows: QuerySet[Any] | None = None) -> int:
-    """Go through the steps, with a progress bar on a terminal, and return the sum."""
-    on_terminal = sys.stderr.isatty()
-    total = rows.count() if rows is not None and on_terminal else None
-    done = 0
-    with tqdm(total=total, unit=unit, disable=not on_terminal, leave=False) as bar:
-        for number in steps:
-            done += number
-            bar.update(number)
-    return done
 
 
 def _json(value: object) -> str:

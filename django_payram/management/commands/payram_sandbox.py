@@ -11,8 +11,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from django_payram.conf import DEFAULT_PROJECT, LOCAL_HOSTS, SETTING, is_local
-from django_payram.options import Secret, sealed
-from django_payram.sandbox import KINDS, VINTAGES, Sandbox
+from django_payram.conf.options import Secret, sealed
+from django_payram.sandbox import API_VERSIONS, FAULTS, Sandbox
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
@@ -30,18 +30,25 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """One option for everything that can be set at PayRam."""
         parser.add_argument("--host", default="127.0.0.1", help="Address to listen on.")
+        parser.add_argument(
+            "--allowed-host",
+            action="append",
+            default=[],
+            metavar="NAME",
+            help="Answer under this name too, not only under those of this machine; may be repeated.",
+        )
         parser.add_argument("--port", type=int, default=8001, help="Port; 0 takes a free one.")
         parser.add_argument("--key", type=_key, default="", help="API key; default: that of PAYRAM's default.")
         parser.add_argument("--webhook-url", default=f"{SHOP}/webhook/", help="Where to tell news.")
         parser.add_argument("--success-url", default=f"{SHOP}/return/", help="After paying.")
         parser.add_argument("--cancel-url", default=f"{SHOP}/return/", help="After expiry.")
         parser.add_argument("--data", help="File in which the payments survive a restart.")
-        parser.add_argument("--vintage", choices=list(VINTAGES), default="2026", help="Dialect.")
+        parser.add_argument("--api-version", choices=list(API_VERSIONS), default="2026", help="Dialect.")
         parser.add_argument("--no-webhooks", action="store_true", help="Tell nobody.")
         parser.add_argument(
-            "--misbehave",
+            "--fault",
             action="append",
-            choices=list(KINDS),
+            choices=list(FAULTS),
             default=[],
             metavar="KIND",
             help="Answer badly; may be repeated, the last that fits counts: %(choices)s.",
@@ -73,13 +80,19 @@ def build(options: dict[str, Any]) -> Sandbox:
             webhook_url=options["webhook_url"],
             success_url=options["success_url"],
             cancel_url=options["cancel_url"],
-            vintage=options["vintage"],
+            api_version=options["api_version"],
             data=options["data"],
             webhooks=not options["no_webhooks"],
-            misbehave=options["misbehave"],
+            faults=options["fault"],
+            allowed_hosts=[address(options["host"]), *options["allowed_host"]],
         )
     except (ValueError, OSError) as exc:
         raise CommandError(str(exc)) from exc
+
+
+def address(host: str) -> str:
+    """The address to listen on as a browser writes it."""
+    return f"[{host}]" if ":" in host else host
 
 
 def risks(options: dict[str, Any]) -> Iterator[str]:

@@ -18,13 +18,13 @@
     const shown = card();
     if (fresh === null || fresh.outerHTML === shown.outerHTML) return;
     // Attributes and the live region's text change in place, so that a screen reader speaks the news.
-    for (const name of ["data-tone", "data-phase"]) shown.setAttribute(name, fresh.getAttribute(name));
+    for (const name of ["data-tone", "data-status"]) shown.setAttribute(name, fresh.getAttribute(name));
     shown.toggleAttribute("data-payram-live", fresh.hasAttribute("data-payram-live"));
     const focused = shown.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
-    const told = shown.querySelector("[role=status]");
+    const shownNews = shown.querySelector("[role=status]");
     const news = fresh.querySelector("[role=status]");
-    told.replaceChildren(...news.childNodes);
-    news.replaceWith(told);
+    shownNews.replaceChildren(...news.childNodes);
+    news.replaceWith(shownNews);
     shown.replaceChildren(...fresh.childNodes);
     document.title = page.title;
     if (focused !== null) keepFocus(shown, focused);

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 READY_WITHIN = 60
 ADMIN = "admin"
-VINTAGES = ("2026", "2025-11", "faq", "2024")
+API_VERSIONS = ("2026", "2025-11", "faq", "2024")
 
 WELCOME = """
   Copper Kettle is open.
@@ -46,7 +46,9 @@ class Command(BaseCommand):
         """Declare the options."""
         parser.add_argument("--port", type=int, default=8000, help="Port of the shop; 0: any free one.")
         parser.add_argument("--sandbox-port", type=int, default=8001, help="Port of the pretend PayRam; 0: any.")
-        parser.add_argument("--vintage", choices=VINTAGES, default=VINTAGES[0], help="Which PayRam to pretend.")
+        parser.add_argument(
+            "--api-version", choices=API_VERSIONS, default=API_VERSIONS[0], help="Which PayRam to pretend."
+        )
         parser.add_argument(
             "--noinput",
             "--no-input",
@@ -54,14 +56,14 @@ class Command(BaseCommand):
             help="For scripts; the demo never asks anything.",
         )
 
-    def handle(self, *, port: int, sandbox_port: int, vintage: str, **options: Any) -> None:
+    def handle(self, *, port: int, sandbox_port: int, api_version: str, **options: Any) -> None:
         """Run until Ctrl-C, SIGTERM, or the end of one of the two servers."""
         stop = StopSignal()
         ports = self._ports(port, sandbox_port)
         call_command("migrate", verbosity=0, interactive=False)
         seed.fill_shelves()
         with ExitStack() as running:
-            shop, sandbox = self._start(running, *ports, vintage=vintage)
+            shop, sandbox = self._start(running, *ports, api_version=api_version)
             if processes.wait_until_ready((sandbox, shop), stop=stop, timeout=READY_WITHIN):
                 self._welcome(shop, sandbox)
                 ended = processes.first_to_end((sandbox, shop), stop=stop)
@@ -88,7 +90,7 @@ class Command(BaseCommand):
         users.objects.create_superuser(ADMIN, "admin@example.com", password)
         return f'user "{ADMIN}", password "{password}" (shown only this once)'
 
-    def _start(self, running: ExitStack, port: int, sandbox_port: int, *, vintage: str) -> tuple[Child, Child]:
+    def _start(self, running: ExitStack, port: int, sandbox_port: int, *, api_version: str) -> tuple[Child, Child]:
         manage = [sys.executable, str(settings.BASE_DIR / "manage.py")]
         environment = {
             "PAYRAM_BASE_URL": f"http://{HOST}:{sandbox_port}",
@@ -99,7 +101,7 @@ class Command(BaseCommand):
         sandbox = processes.start(
             "pretend PayRam",
             port=sandbox_port,
-            command=[*manage, *_sandbox_arguments(port, sandbox_port, vintage)],
+            command=[*manage, *_sandbox_arguments(port, sandbox_port, api_version)],
             environment=environment,
         )
         running.callback(sandbox.stop)
@@ -131,7 +133,7 @@ class Command(BaseCommand):
         )
 
 
-def _sandbox_arguments(port: int, sandbox_port: int, vintage: str) -> list[str]:
+def _sandbox_arguments(port: int, sandbox_port: int, api_version: str) -> list[str]:
     shop = f"http://{HOST}:{port}/payram"
     return [
         "payram_sandbox",
@@ -140,7 +142,7 @@ def _sandbox_arguments(port: int, sandbox_port: int, vintage: str) -> list[str]:
         f"--success-url={shop}/return/",
         f"--cancel-url={shop}/return/",
         f"--data={_beside_the_database() / 'sandbox.json'}",
-        f"--vintage={vintage}",
+        f"--api-version={api_version}",
     ]
 
 

@@ -1,0 +1,115 @@
+"""What a person may do about a payment in the admin. All of it is a transition."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from django_payram.exceptions import PayramError
+from django_payram.gateway.redaction import clean_text
+from django_payram.models import Payment, Source
+from django_payram.payments import refresh, rules, transitions
+from django_payram.polling.worker import Summary, run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from django.contrib.admin import ModelAdmin
+    from django.db.models import QuerySet
+    from django.http import HttpRequest
+
+
+class ReasonForm(forms.Form):
+    """Why a person decided as they did; it goes into the timeline."""
+
+    reason = forms.CharField(label=_("Reason"), max_length=500, strip=True)
+
+
+# On the list: the selected payments
+
+
+@admin.action(description=_("Ask PayRam now"), permissions=["ask"])
+def ask_payram_now(_admin: ModelAdmin[Payment], request: HttpRequest, queryset: QuerySet[Payment]) -> None:
+    """Ask PayRam about the selected payments, and send their receivers what is undelivered."""
+    summary = Summary()
+    chosen = Payment.objects.filter(pk__in=queryset.values("pk"))
+    for result in run(chosen, source=Source.ADMIN, summary=summary):
+        if result.error is not None:
+            messages.error(request, f"{result.payment}: {result.error}")
+        elif not result.announced:
+            _tell_failure(request, result.payment)
+    text = ngettext(
+        "PayRam was asked about %(count)d payment.", "PayRam was asked about %(count)d payments.", summary.asked
+    )
+    messages.success(request, text % {"count": summary.asked})
+
+
+@admin.action(description=_("Notify receivers again"), permissions=["ask"])
+def announce_again(_admin: ModelAdmin[Payment], request: HttpRequest, queryset: QuerySet[Payment]) -> None:
+    """Send receivers what is true of the selected payments now."""
+    for payment in queryset:
+        _notify_again(request, payment)
+
+
+# On a payment's page: the buttons
+
+
+def _ask(request: HttpRequest, payment: Payment) -> None:
+    try:
+        refresh(payment, source=Source.ADMIN)
+    except (PayramError, ImproperlyConfigured) as exc:
+        messages.error(request, str(exc))
+    else:
+        messages.success(request, _("PayRam was asked, and its answer is recorded."))
+    if payment.undelivered:
+        _tell_failure(request, payment)
+
+
+def _tell_failure(request: HttpRequest, payment: Payment) -> None:
+    text = _("A receiver of %(payment)s failed; its error is shown on the payment.")
+    messages.error(request, text % {"payment": payment})
+
+
+def _notify_again(request: HttpRequest, payment: Payment) -> None:
+    recorded = transitions.notify_again(payment, actor=request.user.get_username())
+    if recorded.delivered:
+        text = _("The receivers of %(payment)s were notified.")
+        messages.success(request, text % {"payment": payment})
+    else:
+        _tell_failure(request, payment)
+
+
+def _accept(request: HttpRequest, payment: Payment) -> None:
+    _decide(request, payment, rules.Acceptance, _("The payment counts as paid."))
+
+
+def _resolve(request: HttpRequest, payment: Payment) -> None:
+    _decide(request, payment, rules.Resolution, _("The review is resolved."))
+
+
+def _decide(request: HttpRequest, payment: Payment, decision: Callable[[str], rules.Update], done: Any) -> None:
+    form = ReasonForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, _("Please give a reason; it goes into the timeline."))
+        return
+    try:
+        update = decision(clean_text(form.cleaned_data["reason"]))
+        transitions.apply(payment, update, source=Source.ADMIN, actor=request.user.get_username())
+    except ValueError:
+        messages.error(request, _("The payment is not held for review any more."))
+        return
+    messages.success(request, done)
+
+
+BUTTONS: dict[str, tuple[str, Callable[[HttpRequest, Payment], None]]] = {
+    "ask": ("ask", _ask),
+    "announce": ("ask", _notify_again),
+    "accept": ("review", _accept),
+    "resolve": ("review", _resolve),
+}
+"""The buttons of a payment's page: the permission that each needs, and what it does."""

@@ -1,0 +1,1 @@
+"""PayRam's HTTP API and nothing else."""

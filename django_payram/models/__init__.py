@@ -1,0 +1,40 @@
+"""What is remembered of payments: the rows, the questions asked about them, and the words that stand in them."""
+
+from __future__ import annotations
+
+from django_payram.models.databases import DATABASE_BUSY, database, give_back_connections, pages
+from django_payram.models.event import Outcome, PaymentEvent, Source
+from django_payram.models.orders import OrderKey, content_type, order_key
+from django_payram.models.payment import (
+    CRASHED_AFTER,
+    Payment,
+    PaymentQuerySet,
+    is_recent,
+    order_type,
+)
+from django_payram.models.relation import DETACH, PROTECT, PaymentsRelation
+from django_payram.models.states import Review, State, Status
+
+__all__ = [
+    "CRASHED_AFTER",
+    "DATABASE_BUSY",
+    "DETACH",
+    "PROTECT",
+    "OrderKey",
+    "Outcome",
+    "Payment",
+    "PaymentEvent",
+    "PaymentQuerySet",
+    "PaymentsRelation",
+    "Review",
+    "Source",
+    "State",
+    "Status",
+    "content_type",
+    "database",
+    "give_back_connections",
+    "is_recent",
+    "order_key",
+    "order_type",
+    "pages",
+]

@@ -1,0 +1,75 @@
+"""Which row of the shop a payment belongs to, under whatever model that row was loaded."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from django.contrib.contenttypes.models import ContentType
+from django.db.models import CompositePrimaryKey
+
+from django_payram.models.databases import database
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from django.db.models import Model
+
+LONGEST_KEY = 200
+"""Characters that the column ``order_id`` holds."""
+
+TOKEN_DIGITS = 12
+"""So much of the first payment's token stands in the order's customer id."""
+
+
+@dataclass(frozen=True)
+class OrderKey:
+    """How a payment remembers its order: the content type of the model that owns the key, and the key as text."""
+
+    type: ContentType
+    id: str
+
+    @property
+    def live_slot(self) -> str:
+        """The value of ``Payment.live_slot`` that the one live link of the order has."""
+        return f"{self.type.pk}:{self.id}"
+
+    def customer_id(self, *, prefix: str, token: UUID) -> str:
+        """Return the customer id of all payments of the order, the first of which has ``token``.
+
+        Without the token the same id would come again after a restored backup, in another installation of the shop
+        with the same PayRam project, or for a key that is given out again: and with it somebody else's money.
+        """
+        return f"{prefix}{self.type.app_label}.{self.type.model}-{self.id}-{token.hex[:TOKEN_DIGITS]}"
+
+    def is_customer_id(self, text: str) -> bool:
+        """Return whether ``text`` is such a customer id, whatever its prefix and token."""
+        named = re.escape(f"{self.type.app_label}.{self.type.model}-{self.id}-")
+        return re.search(rf"{named}[0-9a-f]{{{TOKEN_DIGITS}}}\Z", text) is not None
+
+
+def order_key(order: Model) -> OrderKey:
+    """Return how payments remember ``order``. Raises ValueError for a key that cannot be remembered."""
+    model, key = order._meta.concrete_model, order.pk  # noqa: SLF001 - Django's documented name
+    if model is None or isinstance(model._meta.pk, CompositePrimaryKey):  # noqa: SLF001
+        raise ValueError(f"{type(order).__name__} has a composite primary key, by which no payment can remember it.")
+    while parents := model._meta.parents:  # noqa: SLF001
+        model, link = next(iter(parents.items()))
+        key = getattr(order, link.attname) if link is not None else key
+    text = str(key)
+    if len(text) > LONGEST_KEY:
+        raise ValueError(f"order must have a key of at most {LONGEST_KEY} characters.")
+    return OrderKey(content_type(model), text)
+
+
+def content_type(model: Model | type[Model]) -> ContentType:
+    """Return the content type under which orders of ``model`` are remembered, as the payments' database knows it.
+
+    The concrete model of a proxy, the root of a model that inherits from others by its tables: an order is one order,
+    whichever of its models it was loaded as.
+    """
+    root = cast("type[Model]", model._meta.concrete_model)  # noqa: SLF001 - Django's documented name
+    while parents := root._meta.parents:  # noqa: SLF001
+        root = next(iter(parents))
+    return ContentType.objects.db_manager(database()).get_for_model(root)

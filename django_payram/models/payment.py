@@ -1,0 +1,329 @@
+"""Payments as rows, and the questions asked about them."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+from decimal import Decimal
+from types import MappingProxyType
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from django.contrib.contenttypes.models import ContentType
+from django.db import models
+from django.db.models import Case, F, Q, Sum, When
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from django_payram.models.databases import database
+from django_payram.models.fields import ExactCharField, KeyText, RoutedForeignKey
+from django_payram.models.orders import content_type, order_key
+from django_payram.models.states import AWAITING, FULLY_FILLED, Review, State, Status
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from typing import Any
+
+    from django.core.checks import CheckMessage
+
+ZERO, CENT = Decimal(0), Decimal("0.01")
+DOLLARS: models.DecimalField[Decimal, Decimal] = models.DecimalField(max_digits=28, decimal_places=8)
+
+SCHEDULED = Q(next_check_at__isnull=False, reference__isnull=False)
+"""What the index of the schedule covers; a query that repeats it can use that index."""
+
+CRASHED_AFTER = timedelta(minutes=2)
+"""An attempt that is still CREATING after this was left by a crash, and no longer keeps its order from a new link."""
+
+
+def is_recent(moment: datetime, *, within: timedelta, now: datetime) -> bool:
+    """Return whether ``moment`` was less than ``within`` ago.
+
+    It may be as far in the future: clocks of machines differ a little. What is further ahead was written by a wrong
+    clock, and says nothing: what depends on it must not wait until that clock is right.
+    """
+    if abs(now - moment) < within:
+        return True
+    # Without time zones (USE_TZ) the clock may have been put forward between the two.
+    return moment.tzinfo is None and abs(now.astimezone() - moment.astimezone()) < within
+
+
+def order_type(payment: Payment) -> ContentType:
+    """Return the content type of the order of a payment that has one, without a query once it is known."""
+    return ContentType.objects.db_manager(database()).get_for_id(cast("int", payment.order_type_id))
+
+
+class PaymentQuerySet(models.QuerySet["Payment"]):
+    """Questions about payments, as nouns."""
+
+    def for_order(self, order: models.Model) -> PaymentQuerySet:
+        """Return every attempt made for ``order``, top-ups included."""
+        key = order_key(order)
+        return self.filter(order_type=key.type, order_id=key.id)
+
+    def for_orders(self, orders: models.QuerySet[Any]) -> PaymentQuerySet:
+        """Return every attempt made for one of ``orders``, top-ups included."""
+        keys: Any = orders.order_by().values_list(KeyText("pk"))
+        if orders.db != self.db:
+            keys = [key for (key,) in keys]
+        return self.filter(order_type=content_type(orders.model), order_id__in=keys)
+
+    def paid(self) -> PaymentQuerySet:
+        """Return payments that are paid in full."""
+        return self.filter(paid_at__isnull=False)
+
+    def open(self) -> PaymentQuerySet:
+        """Return payments that still wait for money."""
+        return self.filter(state__in=AWAITING, closed_at__isnull=True, paid_at__isnull=True)
+
+    def due(self, now: datetime) -> PaymentQuerySet:
+        """Return payments that PayRam should be asked about at ``now``, the longest due first."""
+        return self.scheduled().filter(next_check_at__lte=now)
+
+    def scheduled(self) -> PaymentQuerySet:
+        """Return payments that PayRam will be asked about by itself, the next one first."""
+        return self.filter(SCHEDULED).order_by("next_check_at", "pk")
+
+    def undelivered(self) -> PaymentQuerySet:
+        """Return payments with signals that their receivers have yet to be sent."""
+        return self.filter(next_delivery_at__isnull=False)
+
+    def needing_review(self) -> PaymentQuerySet:
+        """Return payments that a person should look at."""
+        return self.filter(review__gt="")
+
+    def projects(self) -> list[str]:
+        """Return the names of the projects that there are payments of, however many: one look into the index each."""
+        found: list[str] = []
+        rest = self.order_by("project").values_list("project", flat=True)
+        while (name := rest.filter(project__gt=found[-1] if found else "").first()) is not None:
+            found.append(name)
+        return found
+
+    def received_usd(self) -> Decimal:
+        """Return the US dollars received over all these payments, two places and more as PayRam gives them."""
+        unsaid = Case(When(state__in=FULLY_FILLED, then=F("amount_usd")), default=ZERO, output_field=DOLLARS)
+        total = self.aggregate(total=Sum(Coalesce("filled_usd", unsaid, output_field=DOLLARS)))
+        return total["total"] or ZERO
+
+
+class Payment(models.Model):
+    """One request for money made to PayRam, and what became of it."""
+
+    token = models.UUIDField(_("token"), unique=True, default=uuid.uuid4, editable=False)
+    """The id of a payment in our public URLs, which have no other."""
+    project = models.CharField(_("project"), max_length=64)
+    """Which project of the setting ``PAYRAM`` the payment belongs to."""
+    # null rather than blank: a payment that PayRam has not answered for must not collide with another such one.
+    reference = ExactCharField(_("reference"), max_length=128, null=True, blank=True)
+    """PayRam's ``reference_id``; None until PayRam has answered."""
+
+    order_type = models.ForeignKey(
+        ContentType,
+        verbose_name=_("order type"),
+        null=True,
+        blank=True,
+        # A payment outlives the code of the shop: removing a stale content type must not remove money.
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,
+    )
+    order_id = ExactCharField(_("order id"), max_length=200, blank=True, default="")
+    order = RoutedForeignKey("order_type", "order_id")
+    """The shop's order, or None."""
+
+    customer_id = ExactCharField(_("customer id"), max_length=255)
+    """PayRam's ``customerID``: a new payment cancels the other open ones of the same customer."""
+    customer_email = models.CharField(_("customer e-mail"), max_length=254, blank=True)
+
+    amount_usd = models.DecimalField(_("amount (USD)"), max_digits=20, decimal_places=2)
+    """The amount asked for, in US dollars with two places."""
+    state = models.CharField(_("state"), max_length=20, choices=State.choices, default=State.CREATING)
+    filled_usd = models.DecimalField(_("received (USD)"), max_digits=28, decimal_places=8, null=True, blank=True)
+    """US dollars received by this payment, by PayRam's account; None when it has not said."""
+    webhook_usd = models.DecimalField(
+        _("received by a webhook's word (USD)"), max_digits=28, decimal_places=8, null=True, blank=True
+    )
+    """US dollars received as only a webhook says, which PayRam's answer did not confirm: shown, and never counted."""
+    topped_up_usd = models.DecimalField(_("received by top-ups (USD)"), max_digits=28, decimal_places=8, default=ZERO)
+    """US dollars received by payments that top this one up."""
+    filled_amount = models.DecimalField(_("received amount"), max_digits=36, decimal_places=18, null=True, blank=True)
+    """As PayRam gives it: coin units since July 2026, US dollars before. Compute with ``filled_usd`` instead."""
+    currency = models.CharField(_("currency"), max_length=32, blank=True)
+    blockchain = models.CharField(_("blockchain"), max_length=32, blank=True)
+    deposit_address = models.CharField(_("deposit address"), max_length=255, blank=True)
+    explorer_url = models.CharField(_("transaction"), max_length=500, blank=True)
+    confirmations = models.PositiveIntegerField(_("confirmations"), null=True, blank=True)
+    """Confirmations when PayRam was last asked; None until money was seen on the chain."""
+    confirmations_required = models.PositiveIntegerField(_("confirmations required"), null=True, blank=True)
+
+    url = models.CharField(_("payment page"), max_length=2000, blank=True)
+    """PayRam's page where the customer pays."""
+    review = models.CharField(_("review"), max_length=16, choices=Review.choices, blank=True)
+    """Why a person should look at this payment; blank when all is well."""
+    reviews_raised = models.JSONField(_("reviews raised"), default=list, blank=True, editable=False)
+    """Every reason for review so far: each is raised once, also after a person settled it."""
+    review_settled = models.BooleanField(default=False, editable=False)
+    """Whether a person has resolved a review of the payment."""
+    amount_disputed = models.BooleanField(default=False, editable=False)
+    """Whether PayRam is known to have asked the customer for another amount."""
+    paid_second = models.BooleanField(default=False, editable=False)
+    """Whether another payment had paid the order when this one was paid. Clocks differ, so that times cannot tell."""
+    order_gone = models.BooleanField(_("order deleted"), default=False, editable=False)
+    """Whether the shop has deleted the order. Its key may be another order's by now, so it is not kept."""
+    unknown_words = models.JSONField(default=list, blank=True, editable=False)
+    """PayRam's words for a state that nobody here knows: each is logged once."""
+    metadata = models.JSONField(_("metadata"), default=dict, blank=True)
+    """Anything the shop wants to remember with the payment. Never sent to PayRam."""
+    parent = models.ForeignKey(
+        "self",
+        verbose_name=_("tops up"),
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="top_ups",
+        db_index=False,
+    )
+    """The payment that this one tops up; its money counts toward that one."""
+    live_slot = ExactCharField(max_length=255, null=True, blank=True, editable=False)
+    """The order whose one live link this is; None for every payment that has been superseded or is done."""
+
+    undelivered = models.JSONField(_("signals not yet delivered"), default=list, blank=True, editable=False)
+    """Names of the signals whose receivers have yet to succeed."""
+    delivery_attempts = models.PositiveIntegerField(_("failed deliveries"), default=0, editable=False)
+    """How many times in a row a receiver has failed, or none was there."""
+    next_delivery_at = models.DateTimeField(_("next delivery"), null=True, blank=True, editable=False)
+    """When polling next tries to deliver what is undelivered; None when all is delivered."""
+    notified_state = models.CharField(max_length=20, blank=True, editable=False, default=State.CREATING)
+    """The state that receivers of payment_updated were last sent."""
+    announce_error = models.TextField(_("receiver's error"), blank=True, editable=False)
+    """What the receiver that failed last said; blank once it has succeeded."""
+
+    created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(_("last update"), default=timezone.now, editable=False)
+    paid_at = models.DateTimeField(_("paid"), null=True, blank=True)
+    """When the payment became paid in full; this alone is what *paid* means."""
+    closed_at = models.DateTimeField(_("closed"), null=True, blank=True)
+    """When PayRam closed the link: filled or canceled."""
+    checked_at = models.DateTimeField(_("PayRam last asked"), null=True, blank=True)
+    next_check_at = models.DateTimeField(_("PayRam asked next"), null=True, blank=True)
+    checks = models.PositiveIntegerField(_("checks since the last update"), default=0, editable=False)
+    """How many times polling has claimed the payment since its last news. No schedule ends by a clock alone."""
+    denials = models.PositiveSmallIntegerField(default=0, editable=False)
+    """How many times in a row PayRam has answered that it does not know the reference."""
+
+    objects = PaymentQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("payment")
+        verbose_name_plural = _("payments")
+        permissions: ClassVar = [
+            ("ask_payram", _("Can ask PayRam about a payment")),
+            ("review_payment", _("Can accept and resolve payments held for review")),
+        ]
+        # Each new state of a payment adds an entry to every index that is not partial, so that none is there twice: the
+        # column by which a page or a question finds rows comes first, and one more makes the index serve the other
+        # question.
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["reference", "project"], name="payram_payment_reference"),
+            # Not unique=True: on PostgreSQL that is a second index, for patterns.
+            models.UniqueConstraint(fields=["live_slot"], name="payram_payment_live_slot"),
+        ]
+        indexes: ClassVar = [
+            # Of a million payments a few thousand are scheduled, and the claim reads no others.
+            models.Index(fields=["next_check_at", "id"], condition=SCHEDULED, name="payram_payment_scheduled"),
+            models.Index(fields=["order_id", "order_type"], name="payram_payment_order"),
+            models.Index(fields=["customer_id", "project"], name="payram_payment_customer"),
+            models.Index(fields=["customer_email"], name="payram_payment_email"),
+            models.Index(fields=["deposit_address"], name="payram_payment_address"),
+            models.Index(fields=["state", "created_at"], name="payram_payment_state"),
+            models.Index(fields=["project", "created_at"], name="payram_payment_project"),
+            models.Index(fields=["created_at"], name="payram_payment_created"),
+            models.Index(fields=["review"], condition=Q(review__gt=""), name="payram_payment_review"),
+            models.Index(
+                fields=["next_delivery_at"],
+                condition=Q(next_delivery_at__isnull=False),
+                name="payram_payment_undelivered",
+            ),
+            models.Index(fields=["parent"], condition=Q(parent__isnull=False), name="payram_payment_parent"),
+        ]
+
+    def __str__(self) -> str:
+        return self.reference or str(self.token)
+
+    @classmethod
+    def check(cls, **kwargs: Any) -> list[CheckMessage]:
+        """Django's checks, without the one that says what is meant: on MariaDB partial indexes are plain ones."""
+        return [message for message in super().check(**kwargs) if message.id != "models.W037"]
+
+    @property
+    def is_paid(self) -> bool:
+        """Whether the payment is paid in full and not held."""
+        return self.paid_at is not None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the payment still waits for money."""
+        return State(self.state) in AWAITING and self.closed_at is None and not self.is_paid
+
+    @property
+    def is_held(self) -> bool:
+        """Whether all the money is there but a person has to accept it first."""
+        covered = self.is_filled or (self.review == Review.AMOUNT and not self.missing_usd)
+        return covered and not self.is_paid and self.parent_id is None
+
+    @property
+    def is_filled(self) -> bool:
+        """Whether PayRam calls the payment fully filled."""
+        return State(self.state) in FULLY_FILLED
+
+    @property
+    def is_confirming(self) -> bool:
+        """Whether money is on the chain and not yet confirmed; it may also come for a link that was just canceled."""
+        awaited = self.state == State.OPEN or (self.state == State.CANCELED and self.closed_at is None)
+        return awaited and self.confirmations is not None and not self.is_paid
+
+    @property
+    def has_money(self) -> bool:
+        """Whether money has come or is confirming, top-ups included."""
+        return self.is_paid or self.is_confirming or bool(self.received_usd)
+
+    @property
+    def received_usd(self) -> Decimal:
+        """US dollars received, top-ups included. A filled payment without a sum counts as its amount."""
+        if self.filled_usd is None and self.is_filled:
+            return self.amount_usd + self.topped_up_usd
+        return (self.filled_usd or ZERO) + self.topped_up_usd
+
+    @property
+    def missing_usd(self) -> Decimal:
+        """US dollars still to come; zero when the payment is paid."""
+        return ZERO if self.is_paid else max(self.amount_usd - self.received_usd, ZERO)
+
+    @property
+    def surplus_usd(self) -> Decimal:
+        """US dollars received beyond the amount."""
+        return max(self.received_usd - self.amount_usd, ZERO)
+
+    @property
+    def status(self) -> Status:
+        """Where the payment stands, in one word for people."""
+        if self.is_paid:
+            return Status.OVERPAID if self.surplus_usd >= CENT else Status.PAID
+        if self.is_filled:
+            return Status.HELD
+        if self.is_confirming:
+            return Status.CONFIRMING
+        return STATUS[State(self.state)]
+
+
+STATUS = MappingProxyType(
+    {
+        State.CREATING: Status.PREPARING,
+        State.FAILED: Status.FAILED,
+        State.OPEN: Status.WAITING,
+        State.CANCELED: Status.EXPIRED,
+        State.PARTIALLY_FILLED: Status.PARTLY_PAID,
+    }
+)
+"""The status of a payment whose money is not all there and of which nothing is confirming."""

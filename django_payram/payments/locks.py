@@ -1,0 +1,95 @@
+"""Locking the rows that are decided together, by one query in the order of their keys.
+
+Two payments of one order cannot both become the first paid then, and two transitions cannot block each other for good.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.core.exceptions import ValidationError
+from django.db import connections, router
+from django.db.models import Exists, Q
+
+from django_payram.models import Payment, database, order_type
+from django_payram.models.statements import CompiledQuery
+from django_payram.payments.rules import Group
+
+if TYPE_CHECKING:
+    from django.db.models import Model
+
+    from django_payram.models import OrderKey, PaymentQuerySet
+
+
+def lock(payment: Payment) -> Group:
+    """Lock a payment with all rows that are decided together with it. Raises Payment.DoesNotExist when it is gone."""
+    order_gone = False
+    if payment.order_type_id is not None:
+        members, order_gone = _lock_of_order(payment)
+    else:
+        root = payment.parent_id or payment.pk
+        members = _locked_of_root(root, root, using=database())
+    locked = next((member for member in members if member.pk == payment.pk), None)
+    return _lock_as_it_is_now(payment) if locked is None else Group(locked, tuple(members), order_gone)
+
+
+def _lock_as_it_is_now(payment: Payment) -> Group:
+    """Lock a payment that belongs to another order, or to none, since it was read."""
+    now = Payment.objects.using(database()).filter(pk=payment.pk).first()
+    if now is None or (now.order_type_id, now.order_id) == (payment.order_type_id, payment.order_id):
+        raise Payment.DoesNotExist(f"The payment {payment.token} is gone.")
+    return lock(now)
+
+
+def lock_order(order: OrderKey) -> list[Payment]:
+    """Lock the payments of an order, and return them as they are now."""
+    return _locked_of_order(order.id, order.type.pk, using=database())
+
+
+def _lock_of_order(payment: Payment) -> tuple[list[Payment], bool]:
+    """Lock the payments of a payment's order. Return whether the order is gone as well."""
+    model, using = order_type(payment).model_class(), database()
+    values = payment.order_id, payment.order_type_id
+    if model is None:
+        return _locked_of_order(*values, using=using), True
+    elsewhere = router.db_for_write(model)
+    try:
+        key = _prepared(model, payment.order_id, elsewhere)
+    except (ValidationError, ValueError):
+        return _locked_of_order(*values, using=using), True
+    if elsewhere == using:
+        # Django's EXISTS takes the 1 that it selects as a value.
+        members = _locked_with_order(model, key)(1, key, *values, using=using)
+        return members, not all(member.order_exists for member in members)  # type: ignore[attr-defined]
+    orders = model._base_manager.using(elsewhere)  # noqa: SLF001 - Django's documented name
+    return _locked_of_order(*values, using=using), not orders.filter(pk=key).exists()
+
+
+def _prepared(model: type[Model], key: str, using: str) -> Any:
+    """Return the key of an order as its database takes it. Raises ValidationError or ValueError."""
+    field: Any = model._meta.pk  # noqa: SLF001 - Django's documented name
+    return field.get_db_prep_value(field.to_python(key), connections[using])
+
+
+def _locked_with_order(model: type[Model], key: object) -> CompiledQuery[Payment]:
+    """Return the query that locks the payments of an order of ``model`` and looks whether the order is there.
+
+    One statement for both: what receivers may be sent depends on both. The order itself is not locked.
+    """
+    orders = model._base_manager.all()  # noqa: SLF001 - Django's documented name
+
+    def build(_one: int, key: object, order_id: str, kind: int) -> PaymentQuerySet:
+        return _locked().annotate(order_exists=Exists(orders.filter(pk=key))).filter(order_id=order_id, order_type=kind)
+
+    return _with_order.get(model) or _with_order.setdefault(model, CompiledQuery(Payment, build, 1, key, "key", 1))
+
+
+_with_order: dict[type[Model], CompiledQuery[Payment]] = {}
+
+
+def _locked() -> PaymentQuerySet:
+    return Payment.objects.select_for_update().order_by("pk")
+
+
+_locked_of_order = CompiledQuery(Payment, lambda key, kind: _locked().filter(order_id=key, order_type=kind), "key", 1)
+_locked_of_root = CompiledQuery(Payment, lambda root, parent: _locked().filter(Q(pk=root) | Q(parent=parent)), 1, 1)

@@ -1,0 +1,125 @@
+"""The one way in which a payment's state is saved and signals are sent: lock the group, decide, save, notify."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import traceback
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from django.db import transaction
+from django.utils import timezone
+
+from django_payram import conf
+from django_payram.gateway.payloads import PaymentUpdate
+from django_payram.gateway.redaction import clean_text
+from django_payram.models import Outcome, Payment, PaymentEvent, Source, database, statements
+from django_payram.payments import notifications, rules
+from django_payram.payments.locks import lock
+from django_payram.payments.rules import Decision, Redelivery, Update
+
+if TYPE_CHECKING:
+    from django_payram.payments.notifications import DeliveryResult
+
+logger = logging.getLogger("django_payram")
+
+
+@dataclass(frozen=True)
+class TransitionResult:
+    """What became of an update: the payment as it is now, whether it was news, and whether all receivers succeeded."""
+
+    payment: Payment
+    is_news: bool
+    delivered: bool
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where an update came from, as the timeline keeps it: the way, the cleaned payload, and the user who acted."""
+
+    source: Source
+    payload: object = None
+    actor: str = ""
+
+
+def apply(
+    payment: Payment, update: Update, *, source: Source, payload: object = None, actor: str = "", retry: bool = True
+) -> TransitionResult:
+    """Apply ``update`` to ``payment`` and notify the receivers, in one transaction.
+
+    ``payload`` (decoded JSON, cleaned) and ``actor`` (a user name) are kept in the timeline. Unless ``retry``,
+    receivers that failed are sent nothing before their pause is over, except what is new.
+
+    A receiver that raises does not raise here: the state commits, ``delivered`` is False, and the signal is sent again
+    later. Raises Payment.DoesNotExist when the row is gone, Django's database errors, and what the rules raise:
+    PayramDataError for an update of another payment, ValueError for a person's decision that cannot be made.
+    """
+    committed = threading.Event()
+    try:
+        with transaction.atomic(using=database()):
+            # The first work after the commit: whatever fails after it is a receiver's.
+            transaction.on_commit(committed.set, using=database())
+            decision, delivery = _transition(payment, update, Origin(source, payload, actor), retry=retry)
+    except Exception:
+        if not committed.is_set():
+            raise
+        # Not the commit failed but what a receiver left to be done after it, which must not stop the caller's work.
+        trace = clean_text(traceback.format_exc())
+        logger.error("on_commit work of a receiver failed for payment %s.\n%s", payment.token, trace)  # noqa: TRY400
+    if delivery.interrupt is not None:
+        # The server stops this process. What was decided is safe now; the receivers will be sent the rest again.
+        raise delivery.interrupt
+    return TransitionResult(decision.group.payment, decision.is_news, not delivery.failures)
+
+
+def _transition(payment: Payment, update: Update, origin: Origin, *, retry: bool) -> tuple[Decision, DeliveryResult]:
+    group, now = lock(payment), timezone.now()
+    options = conf.project(group.payment.project) if isinstance(update, PaymentUpdate) else None
+    decision = rules.decide(group, update, now, options, receivers=notifications.listened(), retry=retry)
+    _save(decision, origin)
+    root = decision.group.root
+    delivery = notifications.deliver(root, decision.notifications, previous_state=group.root.notified_state)
+    if (correction := rules.after_delivery(group.root, decision, delivery.failures, now=now)) is not None:
+        _save(correction, origin)
+    return decision, delivery
+
+
+def _save(decision: Decision, origin: Origin) -> None:
+    """Write a decision: one UPDATE for each changed row, one INSERT for all events."""
+    for payment, names in decision.changes:
+        statements.update(payment, names, using=database())
+    events = [
+        PaymentEvent(
+            payment=event.payment,
+            project=event.payment.project,
+            reference=event.payment.reference or "",
+            source=origin.source,
+            outcome=event.outcome,
+            state_before=event.state_before,
+            state_after=event.state_after,
+            payload=origin.payload if event.outcome == Outcome.RECORDED else None,
+            error=event.error,
+            note=event.note,
+            # Shops may have longer user names than the column holds.
+            actor=origin.actor[:150],
+        )
+        for event in decision.events
+    ]
+    statements.insert(events, using=database())
+
+
+def notify(payment: Payment, *, source: Source = Source.RESYNC) -> TransitionResult:
+    """Send receivers what is undelivered. A payment with nothing undelivered is left alone."""
+    return apply(payment, Redelivery(), source=source)
+
+
+def notify_again(payment: Payment, *, source: Source = Source.ADMIN, actor: str = "") -> TransitionResult:
+    """Send receivers what is true of the payment now, whether or not they were sent it before."""
+    return apply(payment, Redelivery(everything=True), source=source, actor=actor)
+
+
+def free_live_slot(payment: Payment) -> None:
+    """Free the live slot of a locked payment's order for another link. Listeners to saved rows see this as well."""
+    payment.live_slot = None
+    statements.update(payment, ["live_slot"], using=database())

@@ -1,0 +1,217 @@
+"""What goes wrong between a shop and PayRam, one fault a row, for shops to be tested against."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from django_payram.sandbox.api import CREATE, PREFIX, SNAKE_STATUS, STATUS
+from django_payram.sandbox.jsontext import decode
+from django_payram.sandbox.messages import Request, Response, json_response
+
+if TYPE_CHECKING:
+    from django_payram.sandbox.payloads import Json
+
+FRONT_END = b'<!doctype html><html><head><title>PayRam</title></head><body><div id="root"></div></body></html>'
+BAD_GATEWAY = (
+    b"<html><head><title>502 Bad Gateway</title></head><body><center><h1>502 Bad Gateway</h1></center></body></html>"
+)
+HTML = "text/html; charset=utf-8"
+HUGE = 2 * 1024 * 1024
+
+CREATING, ASKING, ELSEWHERE = "create", "status", "other"
+EVERYWHERE = frozenset({CREATING, ASKING, ELSEWHERE})
+ON_CREATE = frozenset({CREATING})
+ON_STATUS = frozenset({ASKING})
+
+# Two names of one machine, so that a shop which follows the redirect is seen to come back.
+OTHER_NAMES = {"127.0.0.1": "localhost", "localhost": "127.0.0.1"}
+
+Pause = Callable[[float], object]
+Spoil = Callable[[Request, Response, Pause], Response]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One way to answer wrongly.
+
+    ``acts``: the request is carried out before its answer is spoiled, as when a proxy in
+    front of PayRam fails, so that the shop cannot know what happened.
+    """
+
+    spoil: Spoil
+    where: frozenset[str] = EVERYWHERE
+    acts: bool = False
+
+
+def fixed(answer: Response) -> Spoil:
+    """Always this answer."""
+    return lambda _request, _honest, _pause: answer
+
+
+def edited(edit: Callable[[Json], Json]) -> Spoil:
+    """The honest JSON with something changed; answers that are none stay as they are."""
+
+    def spoil(_request: Request, honest: Response, _pause: Pause) -> Response:
+        value = decode(honest.body)
+        if honest.status != 200 or not isinstance(value, dict):
+            return honest
+        return json_response({**value, **edit(value)})
+
+    return spoil
+
+
+def _only(value: Json, changes: Json) -> Json:
+    return {name: change for name, change in changes.items() if name in value}
+
+
+def _wrong_reference(value: Json) -> Json:
+    other = str(uuid.uuid4())
+    return _only(value, {"referenceID": other, "reference_id": other})
+
+
+def _wrong_customer(value: Json) -> Json:
+    return _only(value, {"customerID": "somebody-else", "customer_id": "somebody-else"})
+
+
+def _lower_state(value: Json) -> Json:
+    return _only(
+        value,
+        {
+            "paymentState": "OPEN",
+            "payment_state": "OPEN",
+            "filledAmount": None,
+            "filledAmountInUSD": None,
+            "filled_amount": "0",
+            "filled_amount_in_usd": "0",
+        },
+    )
+
+
+def _on_site(site: str) -> Callable[[Json], Json]:
+    def edit(value: Json) -> Json:
+        url = str(value["url"])
+        where = urlsplit(url)
+        return {"url": url.replace(f"{where.scheme}://{where.netloc}", site, 1)}
+
+    return edit
+
+
+def _old_route(request: Request, honest: Response, _pause: Pause) -> Response:
+    return json_response({"message": "Not found"}, status=404) if request.path.startswith(STATUS) else honest
+
+
+def _redirect(request: Request, _honest: Response, _pause: Pause) -> Response:
+    where = urlsplit(request.site)
+    name = OTHER_NAMES.get(where.hostname or "", "elsewhere.example")
+    port = f":{where.port}" if where.port else ""
+    target = f"{where.scheme}://{name}{port}{request.path}"
+    return Response(302, headers=(("Location", target),))
+
+
+def _slow_headers(_request: Request, honest: Response, _pause: Pause) -> Response:
+    return replace(honest, slow_headers=True)
+
+
+def _slow_body(_request: Request, honest: Response, pause: Pause) -> Response:
+    def drip() -> Iterator[bytes]:
+        for place in range(len(honest.body)):
+            yield honest.body[place : place + 1]
+            pause(1)
+
+    return replace(honest, chunks=drip())
+
+
+def _cut_body(_request: Request, honest: Response, _pause: Pause) -> Response:
+    return replace(honest, chunks=[honest.body[: len(honest.body) // 2]])
+
+
+def _huge_body(_request: Request, honest: Response, _pause: Pause) -> Response:
+    # White space is valid JSON: only the size is wrong.
+    return replace(honest, body=honest.body + b" " * HUGE)
+
+
+UNAUTHORIZED = {"error": {"code": "UNAUTHORIZED", "message": "Unauthorised access!"}}
+BUSY = {"error": {"code": "CONFLICT", "message": "Another request is being processed."}}
+TOO_MANY = {"error": {"code": "RATE_LIMITED", "message": "Too many requests."}}
+FAILED = {"error": "Failed to get payment request"}
+CODE_5 = {"code": 5, "message": "Error occurred while creating the payment request."}
+
+FAULTS = {
+    "html": Fault(fixed(Response(200, FRONT_END, HTML))),
+    "redirect": Fault(_redirect),
+    "unauthorized": Fault(fixed(json_response(UNAUTHORIZED, status=401))),
+    "conflict": Fault(fixed(json_response(BUSY, status=409))),
+    "throttled": Fault(fixed(replace(json_response(TOO_MANY, status=429), headers=(("Retry-After", "7"),)))),
+    "broken": Fault(fixed(json_response(FAILED, status=500))),
+    "gateway": Fault(fixed(Response(502, BAD_GATEWAY, HTML)), acts=True),
+    "code5": Fault(fixed(json_response(CODE_5)), where=ON_CREATE),
+    "slow_headers": Fault(_slow_headers, acts=True),
+    "slow_body": Fault(_slow_body, acts=True),
+    "cut_body": Fault(_cut_body, acts=True),
+    "huge_body": Fault(_huge_body, acts=True),
+    "not_json": Fault(fixed(Response(200, b'{"reference_id": ', "application/json")), acts=True),
+    "wrong_reference": Fault(edited(_wrong_reference), where=ON_STATUS, acts=True),
+    "wrong_customer": Fault(edited(_wrong_customer), where=ON_STATUS, acts=True),
+    "lower_state": Fault(edited(_lower_state), where=ON_STATUS, acts=True),
+    "old_route": Fault(_old_route, where=ON_STATUS, acts=True),
+    "foreign_url": Fault(edited(_on_site("https://checkout.elsewhere.example")), where=ON_CREATE, acts=True),
+    "localhost_url": Fault(edited(_on_site("http://localhost")), where=ON_CREATE, acts=True),
+}
+
+
+@dataclass
+class ActiveFault:
+    """A fault in force: for one payment or for all, a number of times or for ever."""
+
+    reference: str | None
+    fault: Fault
+    left: int | None
+
+    def applies_to(self, request: Request) -> bool:
+        """Whether this request is to be spoiled."""
+        if self.left == 0 or place_of(request) not in self.fault.where:
+            return False
+        return self.reference is None or request.path.endswith(f"/{self.reference}")
+
+
+class ActiveFaults:
+    """The faults in force; the newest that fits applies. Its owner locks it."""
+
+    def __init__(self) -> None:
+        """Start with honest answers."""
+        self._active: list[ActiveFault] = []
+
+    def add(self, name: str, *, reference: str | None = None, times: int | None = None) -> None:
+        """Put a fault in force; raises ValueError for an unknown one, naming those there are."""
+        if name not in FAULTS:
+            raise ValueError(f"There is no fault {name!r}; there are {', '.join(FAULTS)}.")
+        self._active.append(ActiveFault(reference, FAULTS[name], times))
+
+    def clear(self) -> None:
+        """Answer honestly again."""
+        self._active.clear()
+
+    def take(self, request: Request) -> Fault | None:
+        """The fault that applies to this request, counted as used; None when there is none."""
+        for active in reversed(self._active):
+            if active.applies_to(request):
+                active.left = None if active.left is None else active.left - 1
+                return active.fault
+        return None
+
+
+def place_of(request: Request) -> str:
+    """Which part of the API a request is for."""
+    if request.path.startswith((STATUS, SNAKE_STATUS)):
+        return ASKING
+    creates = request.method == "POST" and request.path.rstrip("/") == CREATE
+    return CREATING if creates else ELSEWHERE
+
+
+def is_call(request: Request) -> bool:
+    """Whether a request is for the API rather than for a page."""
+    return request.path.startswith(PREFIX)

@@ -1,0 +1,231 @@
+"""How each API version of PayRam spells its answers and webhooks: functions from payment to JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from decimal import Decimal
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from django_payram.sandbox.ledger import Deposit, Payment
+
+Json = dict[str, object]
+
+CENT = Decimal("0.01")
+EXPLORER = "https://explorer.example/tx/"
+
+
+@dataclass(frozen=True)
+class Project:
+    """What the merchant set in PayRam's dashboard."""
+
+    merchant: str
+    success_url: str
+    cancel_url: str
+
+
+def plain(number: Decimal | None) -> str | None:
+    """A decimal without an exponent and without idle zeros; None stays None."""
+    return None if number is None else format(number.normalize(), "f")
+
+
+def usd(number: Decimal) -> str:
+    """Dollars with two places, or with more when they carry more."""
+    return format(number.quantize(CENT) if number == number.quantize(CENT) else number, "f")
+
+
+def received(payment: Payment) -> str | None:
+    """The confirmed dollars; None before any came."""
+    return usd(payment.filled_usd) if payment.filled_usd else None
+
+
+def received_coins(payment: Payment) -> str | None:
+    """The confirmed coins; None before any came."""
+    return plain(payment.filled_amount) if payment.filled_usd else None
+
+
+def asked(payment: Payment) -> str:
+    """The requested sum in the chosen coin, in dollars before the choice."""
+    return plain(payment.coin_amount) or usd(payment.amount_usd)
+
+
+def explorer(payment: Payment) -> str:
+    """The page of the newest transaction; empty when there is none."""
+    return EXPLORER + payment.deposits[-1].transaction if payment.deposits else ""
+
+
+def precise(moment: datetime) -> str:
+    """RFC 3339 with microseconds, in UTC."""
+    return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def whole(moment: datetime) -> str:
+    """RFC 3339 with whole seconds, in UTC."""
+    return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+# --- where a customer pays -----------------------------------------------------------------
+
+
+def old_checkout(site: str, reference: str) -> str:
+    """2024: ``/pay`` with the address that tells the state."""
+    status = quote(f"{site}/api/v1/payment/ref/{reference}", safe="")
+    return f"{site}/pay?reference_id={reference}&status_url={status}"
+
+
+def split_checkout(site: str, reference: str) -> str:
+    """2025: ``/payments`` with the address of the API beside it."""
+    return f"{site}/payments?reference_id={reference}&host={site}"
+
+
+def checkout(site: str, reference: str) -> str:
+    """2026: ``/payments`` alone."""
+    return f"{site}/payments?reference_id={reference}"
+
+
+# --- answers about a payment -----------------------------------------------------------------
+
+
+def snake_status(payment: Payment, project: Project, word: str, *, amount: str) -> Json:
+    """The snake_case answer of 2025 and before."""
+    coin = payment.coin
+    return {
+        "payment_state": word,
+        "amount": amount,
+        "filled_amount": received_coins(payment) or "0",
+        "filled_amount_in_usd": received(payment) or "0",
+        "currency_symbol": coin.currency if coin else None,
+        "currency_address": coin.contract if coin else None,
+        "currency_decimals": coin.decimals if coin else None,
+        "blockchain_symbol": coin.network if coin else None,
+        "deposit_address": payment.deposit_address,
+        "created_at": whole(payment.created_at),
+        "success_url": project.success_url,
+        "cancel_url": project.cancel_url,
+    }
+
+
+def coin_snake_status(payment: Payment, project: Project, word: str) -> Json:
+    """2024: ``amount`` counts coins."""
+    return snake_status(payment, project, word, amount=asked(payment))
+
+
+def dollar_snake_status(payment: Payment, project: Project, word: str) -> Json:
+    """2025: ``amount`` counts dollars."""
+    return snake_status(payment, project, word, amount=usd(payment.amount_usd))
+
+
+def camel_status(payment: Payment, project: Project, word: str) -> Json:
+    """Late 2025: camelCase, and null for all that is not known yet."""
+    coin = payment.coin
+    return {
+        "invoiceID": payment.invoice_id,
+        "customerID": payment.customer_id,
+        "currencySymbol": coin.currency if coin else None,
+        "blockchainSymbol": coin.network if coin else None,
+        "currencyAddress": coin.contract if coin else None,
+        "currencyName": coin.currency_name if coin else None,
+        "currencyDesc": f"{coin.currency_name} on {coin.network_name}" if coin else None,
+        "currencyDecimals": coin.decimals if coin else None,
+        "amountInUSD": usd(payment.amount_usd),
+        "filledAmount": received(payment),
+        "filledAmountInUSD": received(payment),
+        "paymentState": word,
+        "merchantName": project.merchant,
+        "depositAddress": payment.deposit_address,
+        "referenceID": payment.reference,
+        "successURL": project.success_url,
+        "cancelURL": project.cancel_url,
+        "createdAt": precise(payment.created_at),
+        "explorerTransaction": explorer(payment),
+        "externalPlatformID": 1,
+    }
+
+
+def confirming_status(payment: Payment, project: Project, word: str) -> Json:
+    """2026: as before, with confirmations, and ``filledAmount`` in coins."""
+    return {
+        **camel_status(payment, project, word),
+        "filledAmount": received_coins(payment),
+        "confirmationCurrent": payment.confirmations,
+        "confirmationRequired": payment.confirmations_required,
+    }
+
+
+# --- webhooks -----------------------------------------------------------------------------
+
+
+def webhook_2024(payment: Payment, word: str, timestamp: int) -> Json:
+    """February 2024: strings throughout, amounts in coins."""
+    return {
+        "customer_id": payment.customer_id,
+        "reference_id": payment.reference,
+        "invoice_id": payment.invoice_id,
+        "status": word,
+        "amount": asked(payment),
+        "currency": payment.currency or "USD",
+        "filled_amount": received_coins(payment) or "0",
+        "filled_amount_in_usd": received(payment) or "0",
+        "timestamp": str(timestamp),
+        "payment_info": {},
+    }
+
+
+def webhook_faq(payment: Payment, word: str, timestamp: int) -> Json:
+    """2025, as the FAQ describes it: ``payment_state``, and no time."""
+    del timestamp
+    return {
+        "reference_id": payment.reference,
+        "amount": usd(payment.amount_usd),
+        "deposit_address": payment.deposit_address,
+        "payment_state": word,
+        "filled_amount": received_coins(payment) or "0",
+        "filled_amount_in_usd": received(payment) or "0",
+    }
+
+
+def webhook_late_2025(payment: Payment, word: str, timestamp: int) -> Json:
+    """December 2025: numbers, all in dollars."""
+    del timestamp
+    return {
+        "reference_id": payment.reference,
+        "invoice_id": payment.invoice_id,
+        "customer_id": payment.customer_id,
+        "customer_email": payment.customer_email,
+        "status": word,
+        "amount": payment.amount_usd,
+        "filled_amount_in_usd": payment.filled_usd,
+        "currency": "USD",
+    }
+
+
+def webhook_2026(payment: Payment, word: str, timestamp: int) -> Json:
+    """Since 3.1.2: confirmations while a deposit waits for them."""
+    waiting = bool(payment.pending)
+    return {
+        "customer_id": payment.customer_id,
+        "invoice_id": payment.invoice_id,
+        "reference_id": payment.reference,
+        "status": word,
+        "amount": asked(payment),
+        "currency": payment.currency or "USD",
+        "filled_amount": received_coins(payment),
+        "filled_amount_in_usd": received(payment),
+        "sponsored_amount": "0",
+        "sponsored_amount_in_usd": "0",
+        "timestamp": timestamp,
+        "payment_info": [_transaction(one, payment=payment) for one in payment.deposits],
+        "confirmation_current": payment.confirmations if waiting else 0,
+        "confirmation_required": payment.confirmations_required if waiting else 0,
+    }
+
+
+def _transaction(deposit: Deposit, *, payment: Payment) -> Json:
+    return {
+        "source_address": deposit.source,
+        "transaction_hash": deposit.transaction,
+        "destination_address": payment.deposit_address,
+        "block_number": deposit.block,
+    }

@@ -1,0 +1,138 @@
+"""What a customer is told about a payment, in plain words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import ROUND_DOWN, ROUND_UP
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from django.utils.formats import number_format
+from django.utils.translation import gettext_lazy as _
+
+from django_payram.models import Status
+from django_payram.models.payment import CENT
+from django_payram.payments.links import usable_link
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from decimal import Decimal
+
+    from django.utils.functional import _StrPromise
+
+    from django_payram.models import Payment
+
+SENTENCES: Mapping[Status, _StrPromise] = MappingProxyType(
+    {
+        Status.PREPARING: _("Your payment link is being made. This page will tell you when it is ready."),
+        Status.WAITING: _("%(amount)s USD are to be paid. This page turns by itself when the money arrives."),
+        Status.CONFIRMING: _(
+            "Your money is on its way: %(confirmations)s of %(required)s confirmations. There is nothing more to do."
+        ),
+        Status.PARTLY_PAID: _(
+            "%(received)s USD have arrived, and you are short by %(missing)s USD. "
+            "Please send the rest to the same address."
+        ),
+        Status.PAID: _("%(amount)s USD have been paid. Thank you!"),
+        Status.OVERPAID: _(
+            "%(amount)s USD have been paid, and %(surplus)s USD more than was asked for. "
+            "The shop can see the surplus. Thank you!"
+        ),
+        Status.HELD: _("Your money has arrived, and a person at the shop is looking at it. You need not pay again."),
+        Status.EXPIRED: _(
+            "The link has expired and nothing was received. You can pay again from your order. "
+            "If you have sent money, it is not lost: this page will show it."
+        ),
+        Status.FAILED: _("No payment link could be made. You can try again from your order."),
+    }
+)
+
+CLOSED = _("Partly paid and closed")
+CLOSED_SENTENCE = _(
+    "%(received)s of %(amount)s USD have arrived before the link closed. "
+    "The shop has been told and will settle this with you."
+)
+
+PART_SENTENCE = _("A part of %(amount)s USD has arrived. Please send the rest to the same address.")
+CLOSED_PART_SENTENCE = _(
+    "A part of %(amount)s USD has arrived before the link closed. The shop has been told and will settle this with you."
+)
+"""For servers that do not say how much has come."""
+
+# The tone in which the page says it.
+TONES: Mapping[Status, str] = MappingProxyType(
+    {
+        Status.PREPARING: "calm",
+        Status.WAITING: "calm",
+        Status.CONFIRMING: "busy",
+        Status.PARTLY_PAID: "warn",
+        Status.PAID: "good",
+        Status.OVERPAID: "good",
+        Status.HELD: "busy",
+        Status.EXPIRED: "stop",
+        Status.FAILED: "stop",
+    }
+)
+
+FINAL = frozenset({Status.PAID, Status.OVERPAID, Status.FAILED})
+"""Nothing more happens by itself. An expired link is not final: late money may come."""
+
+PAYABLE = frozenset({Status.WAITING, Status.PARTLY_PAID})
+
+
+@dataclass(frozen=True)
+class CustomerStatus:
+    """A payment's status, the words for it, and its figures in US dollars with two places.
+
+    What is missing is rounded up, what has come is rounded down.
+    """
+
+    status: Status
+    title: str
+    sentence: str
+    tone: str
+    is_final: bool
+    url: str
+    """The page where the customer pays, ``""`` when there is nothing to pay there."""
+    amount_usd: Decimal
+    received_usd: Decimal
+    missing_usd: Decimal
+    surplus_usd: Decimal
+
+
+def customer_status(payment: Payment) -> CustomerStatus:
+    """Return what the customer of ``payment`` is told now, in the active language."""
+    status = payment.status
+    is_closed = status == Status.PARTLY_PAID and not payment.is_open
+    received, missing = payment.received_usd, payment.missing_usd
+    if status == Status.PARTLY_PAID and not received and payment.webhook_usd:
+        # Old servers name the sum by webhook only. It counts for nothing, but it is what the customer has sent.
+        received, missing = payment.webhook_usd, max(payment.amount_usd - payment.webhook_usd, CENT)
+    figures = {
+        "amount_usd": payment.amount_usd,
+        "received_usd": received.quantize(CENT, rounding=ROUND_DOWN),
+        "missing_usd": missing.quantize(CENT, rounding=ROUND_UP),
+        "surplus_usd": payment.surplus_usd.quantize(CENT, rounding=ROUND_DOWN),
+    }
+    words = {
+        **{name.removesuffix("_usd"): number_format(sum_, decimal_pos=2) for name, sum_ in figures.items()},
+        "confirmations": payment.confirmations or 0,
+        "required": payment.confirmations_required or 1,
+    }
+    return CustomerStatus(
+        status=status,
+        title=str(CLOSED if is_closed else status.label),
+        sentence=_sentence(status, is_closed=is_closed, is_sum_known=bool(received)) % words,
+        tone=TONES[status],
+        is_final=status in FINAL,
+        url=usable_link(payment) if status in PAYABLE and not is_closed else "",
+        **figures,
+    )
+
+
+def _sentence(status: Status, *, is_closed: bool, is_sum_known: bool) -> _StrPromise:
+    if status != Status.PARTLY_PAID:
+        return SENTENCES[status]
+    if is_closed:
+        return CLOSED_SENTENCE if is_sum_known else CLOSED_PART_SENTENCE
+    return SENTENCES[status] if is_sum_known else PART_SENTENCE

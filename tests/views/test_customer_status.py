@@ -1,0 +1,228 @@
+"""What the customer of a payment is shown, in every situation a payment can be in."""
+
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError
+from decimal import Decimal
+
+import pytest
+from django.utils import timezone, translation
+
+from django_payram.models import Payment, Status
+from django_payram.models.states import Review, State
+from django_payram.views.customer_status import SENTENCES, TONES, customer_status
+
+URL = "https://pay.example.com/payments?reference_id=1"
+NOW = timezone.now()
+
+
+@pytest.fixture(autouse=True)
+def _payram_of_the_links(settings):
+    settings.PAYRAM = {"default": {**settings.PAYRAM["default"], "BASE_URL": "https://pay.example.com"}}
+
+
+def payment(state, **fields):
+    given = {"amount_usd": Decimal("49.99"), "url": URL, **fields}
+    return Payment(state=state, project="default", **{name: dollars(value) for name, value in given.items()})
+
+
+def dollars(value):
+    """Write a sum as text in the tables; everything else passes."""
+    return Decimal(value) if isinstance(value, str) and value.replace(".", "").isdigit() else value
+
+
+PAID = {"paid_at": NOW, "closed_at": NOW}
+
+# what the payment is -> (status, title, tone, whether final, whether there is a link), sentence
+SITUATIONS = [
+    (
+        payment(State.CREATING, url=""),
+        (Status.PREPARING, "Preparing", "calm", False, False),
+        "Your payment link is being made. This page will tell you when it is ready.",
+    ),
+    (
+        payment(State.FAILED, url=""),
+        (Status.FAILED, "No payment was made", "stop", True, False),
+        "No payment link could be made. You can try again from your order.",
+    ),
+    (
+        payment(State.OPEN),
+        (Status.WAITING, "Waiting for your payment", "calm", False, True),
+        "49.99 USD are to be paid. This page turns by itself when the money arrives.",
+    ),
+    (
+        payment(State.OPEN, url=""),
+        (Status.WAITING, "Waiting for your payment", "calm", False, False),
+        "49.99 USD are to be paid. This page turns by itself when the money arrives.",
+    ),
+    (
+        payment(State.OPEN, confirmations=3, confirmations_required=12),
+        (Status.CONFIRMING, "Payment seen on the chain", "busy", False, False),
+        "Your money is on its way: 3 of 12 confirmations. There is nothing more to do.",
+    ),
+    (
+        payment(State.OPEN, confirmations=0),
+        (Status.CONFIRMING, "Payment seen on the chain", "busy", False, False),
+        "Your money is on its way: 0 of 1 confirmations. There is nothing more to do.",
+    ),
+    (
+        payment(State.PARTIALLY_FILLED, filled_usd="20"),
+        (Status.PARTLY_PAID, "Partly paid", "warn", False, True),
+        "20.00 USD have arrived, and you are short by 29.99 USD. Please send the rest to the same address.",
+    ),
+    (
+        payment(State.PARTIALLY_FILLED, filled_usd="20", closed_at=NOW),
+        (Status.PARTLY_PAID, "Partly paid and closed", "warn", False, False),
+        "20.00 of 49.99 USD have arrived before the link closed. The shop has been told and will settle this with you.",
+    ),
+    (
+        payment(State.FILLED, filled_usd="49.99", **PAID),
+        (Status.PAID, "Paid", "good", True, False),
+        "49.99 USD have been paid. Thank you!",
+    ),
+    (
+        payment(State.FILLED, **PAID),
+        (Status.PAID, "Paid", "good", True, False),
+        "49.99 USD have been paid. Thank you!",
+    ),
+    (
+        payment(State.PARTIALLY_FILLED, filled_usd="20", topped_up_usd="29.99", **PAID),
+        (Status.PAID, "Paid", "good", True, False),
+        "49.99 USD have been paid. Thank you!",
+    ),
+    (
+        payment(State.OVER_FILLED, filled_usd="52", **PAID),
+        (Status.OVERPAID, "Paid, with a surplus", "good", True, False),
+        "49.99 USD have been paid, and 2.01 USD more than was asked for. The shop can see the surplus. Thank you!",
+    ),
+    (
+        payment(State.OVER_FILLED, filled_usd="50", **PAID),
+        (Status.OVERPAID, "Paid, with a surplus", "good", True, False),
+        "49.99 USD have been paid, and 0.01 USD more than was asked for. The shop can see the surplus. Thank you!",
+    ),
+    (
+        payment(State.OVER_FILLED, filled_usd="49.999999", **PAID),
+        (Status.PAID, "Paid", "good", True, False),
+        "49.99 USD have been paid. Thank you!",
+    ),
+    (
+        payment(State.FILLED, filled_usd="40", review=Review.AMOUNT),
+        (Status.HELD, "Being looked at", "busy", False, False),
+        "Your money has arrived, and a person at the shop is looking at it. You need not pay again.",
+    ),
+    (
+        payment(State.CANCELED, closed_at=NOW),
+        (Status.EXPIRED, "Expired", "stop", False, False),
+        (
+            "The link has expired and nothing was received. You can pay again from your order. "
+            "If you have sent money, it is not lost: this page will show it."
+        ),
+    ),
+    (
+        payment(State.CANCELED, closed_at=NOW, confirmations=3, confirmations_required=12),
+        (Status.EXPIRED, "Expired", "stop", False, False),
+        (
+            "The link has expired and nothing was received. You can pay again from your order. "
+            "If you have sent money, it is not lost: this page will show it."
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize(("given", "facts", "sentence"), SITUATIONS)
+def test_the_customer_is_shown_where_the_payment_stands(given, facts, sentence):
+    """F29, F31, F34, F45, D5."""
+    shown = customer_status(given)
+    assert (shown.status, shown.title, shown.tone, shown.is_final, shown.url != "") == facts
+    assert shown.sentence == sentence
+    assert type(shown.title) is type(shown.sentence) is str
+
+
+def test_every_status_has_a_situation_a_sentence_and_a_tone():
+    assert {facts[0] for _given, facts, _sentence in SITUATIONS} == set(Status) == set(SENTENCES) == set(TONES)
+
+
+def test_the_statuses_have_these_names_in_the_api():
+    assert [status.value for status in Status] == [
+        *("preparing", "waiting", "confirming", "partly_paid", "held", "paid", "overpaid", "expired", "failed"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("filled", "received", "missing", "surplus"),
+    [
+        (None, "0.00", "49.99", "0.00"),
+        ("20", "20.00", "29.99", "0.00"),
+        ("20.00000001", "20.00", "29.99", "0.00"),
+        ("20.009", "20.00", "29.99", "0.00"),
+        ("49.981", "49.98", "0.01", "0.00"),
+        ("49.98999999", "49.98", "0.01", "0.00"),
+        ("49.99", "49.99", "0.00", "0.00"),
+        ("50.999", "50.99", "0.00", "1.00"),
+    ],
+)
+def test_what_came_is_rounded_down_and_what_is_missing_up(filled, received, missing, surplus):
+    """F29: the customer who pays what is shown as missing has paid it all."""
+    shown = customer_status(payment(State.PARTIALLY_FILLED, filled_usd=filled))
+    assert shown.amount_usd == Decimal("49.99")
+    figures = [str(shown.received_usd), str(shown.missing_usd), str(shown.surplus_usd)]
+    assert figures == [received, missing, surplus]
+
+
+def test_a_paid_payment_misses_nothing():
+    shown = customer_status(payment(State.FILLED, filled_usd="49", **PAID))
+    assert (str(shown.received_usd), shown.missing_usd) == ("49.00", 0)
+    assert shown.status == Status.PAID
+
+
+def test_figures_stand_in_the_readers_format(settings):
+    settings.USE_THOUSAND_SEPARATOR = True
+    with translation.override("de"):
+        shown = customer_status(payment(State.OPEN, amount_usd="12345.6"))
+    assert "12.345,60 USD" in shown.sentence
+    assert shown.amount_usd == Decimal("12345.6")
+
+
+def test_what_is_shown_cannot_be_changed():
+    with pytest.raises(FrozenInstanceError):
+        customer_status(payment(State.OPEN)).status = Status.PAID
+    for table in (SENTENCES, TONES):
+        with pytest.raises(TypeError):
+            table["new"] = "new"
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({}, "A part of 49.99 USD has arrived. Please send the rest to the same address."),
+        (
+            {"closed_at": NOW},
+            (
+                "A part of 49.99 USD has arrived before the link closed. "
+                "The shop has been told and will settle this with you."
+            ),
+        ),
+        (
+            {"webhook_usd": Decimal(20)},
+            "20.00 USD have arrived, and you are short by 29.99 USD. Please send the rest to the same address.",
+        ),
+    ],
+)
+def test_a_part_whose_sum_payram_does_not_say_is_not_called_nothing(fields, sentence):
+    """F64: old servers give no sums in their answers."""
+    assert customer_status(payment(State.PARTIALLY_FILLED, **fields)).sentence == sentence
+
+
+@pytest.mark.parametrize(
+    ("base_url", "link"),
+    [
+        ("https://other.example.com", URL),
+        ("https://pay.example.com", URL.replace("https:", "http:")),
+        ("https://pay.example.com", "javascript:alert(1)"),
+        ("", URL),
+    ],
+)
+def test_a_link_that_the_setting_of_now_does_not_allow_is_no_button(settings, base_url, link):
+    """F80: the setting has changed since the link was made."""
+    settings.PAYRAM = {"default": {**settings.PAYRAM["default"], "BASE_URL": base_url}}
+    assert customer_status(payment(State.OPEN, url=link)).url == ""
