@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from pathlib import Path
 
-# Payments have a database of their own: a statement that asks the wrong one is noticed.
+from tests.statements import forget_statements
+
+# Payments have a database of their own: a statement that asks the wrong one is noticed. Whatever imports this module
+# hands that on to the processes which it starts: no test may.
 os.environ.setdefault("SURROUNDINGS", "databases")
 
 NOTICED = {1, 3}  # exit codes of pytest: a test failed, or could not even be run
@@ -62,19 +64,6 @@ def pytest_configure(config):
     if mutant.startswith("django_payram."):  # else mutmut is looking for the tests that reach each function
         config.args = list(own_tests(mutant, sorted(config.args)))
         forget_statements()
-
-
-def forget_statements():
-    """Let statements be made anew: they were made once, in the process of which this one is a copy."""
-    from django_payram.models.statements import CompiledQuery
-
-    for name, module in list(sys.modules.items()):
-        if name.startswith("django_payram."):
-            for kept in vars(module).values():
-                queries = kept.values() if isinstance(kept, dict) else [kept]
-                for query in queries:
-                    if isinstance(query, CompiledQuery):
-                        query.forget()
 
 
 def results(folder=Path("mutants/django_payram")):

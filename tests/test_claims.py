@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import ast
 import io
+import os
 import sys
 import threading
 from decimal import Decimal
 
 import pytest
+from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.urls import URLPattern
@@ -25,6 +27,7 @@ from django_payram.payments import open_payment, rules
 from django_payram.personal_data.erase import BLANK
 from django_payram.polling.worker import run
 from django_payram.testing.factories import PaymentFactory
+from tests.surroundings import chosen
 from tests.test_layers import imports, modules, name_of
 
 TREES = {name_of(path): ast.parse(path.read_text()) for path in modules() if "sandbox" not in path.parts}
@@ -252,3 +255,7 @@ def test_no_setting_is_read_at_import():
             and id(node) not in inside
         ]
         assert read == [], module
+
+
+def test_no_test_module_has_changed_the_surroundings_of_processes_that_tests_start():
+    assert chosen(os.environ.get("SURROUNDINGS", "")) == settings.SURROUNDINGS

@@ -11,9 +11,9 @@ from django_payram.exceptions import PayramUnavailable
 from django_payram.models import Payment, State, order_key
 from django_payram.payments import checkout, open_payment
 from django_payram.polling import worker
-from tests.mutation import forget_statements
 from tests.payments.helpers import asked, of_order, send_webhook
 from tests.payments.test_clocks import clock
+from tests.statements import forget_statements
 
 pytestmark = [
     pytest.mark.django_db,
