@@ -14,7 +14,9 @@ import http.client
 import io
 import math
 import socket
+import threading
 import time
+from concurrent import futures
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -238,26 +240,49 @@ class _Connection(HTTPConnection):
             self.call.sent = False
 
     def _new_conn(self) -> socket.socket:
-        """Try each address of the host: one deadline holds for all of them."""
+        """Look the host up and try each of its addresses: one deadline holds for all of it."""
         try:
-            addresses = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
+            addresses = _look_up(self.host, self.port, self._wait())
+        except futures.TimeoutError:
+            raise ConnectTimeoutError(self, "The name could not be looked up in time.") from None
         except (OSError, UnicodeError) as exc:
             raise NameResolutionError(self.host, self, exc) from exc  # type: ignore[arg-type]
         failure: OSError = OSError("no address")
         for *_kind, address in addresses:
-            wait = min(float(self.timeout or math.inf), max(self.call.time_left(), SHORTEST_WAIT))
             try:
-                return create_connection(address[:2], wait, self.source_address, self.socket_options)  # type: ignore[arg-type]
+                return create_connection(address[:2], self._wait(), self.source_address, self.socket_options)
             except OSError as exc:
                 failure = exc
         kind = ConnectTimeoutError if isinstance(failure, TimeoutError) else NewConnectionError
         raise kind(self, "No address could be connected to.") from failure
+
+    def _wait(self) -> float:
+        """Return the seconds that the next step of connecting may take."""
+        return min(float(self.timeout or math.inf), max(self.call.time_left(), SHORTEST_WAIT))
 
     def send(self, data: Any) -> None:
         if self.sock is None:
             self.connect()
         self.call.sent = True
         super().send(data)
+
+
+def _look_up(host: str, port: int, wait: float) -> list[Any]:
+    """Return the addresses of a host. Raises futures.TimeoutError after ``wait`` seconds, else what the look-up raises.
+
+    The system's look-up has no time-out of its own, so a thread does it that may be left behind. Connections are kept,
+    so look-ups are rare.
+    """
+    result: futures.Future[list[Any]] = futures.Future()
+
+    def work() -> None:
+        try:
+            result.set_result(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except Exception as exc:  # noqa: BLE001 - handed to whoever waits
+            result.set_exception(exc)
+
+    threading.Thread(target=work, name="django_payram-look-up", daemon=True).start()
+    return result.result(wait)
 
 
 class _SecureConnection(_Connection, HTTPSConnection):

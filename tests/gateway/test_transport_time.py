@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
+
+import pytest
 
 from tests.gateway.helpers import LONG, ask, ends_after, refusal, trickle
 from tests.servers import full_backlog, http, raw_server, silent_server
@@ -64,6 +67,18 @@ def test_silence_within_the_time_out_ends_with_the_deadline(new_transport):
 def test_connecting_ends_with_the_deadline(new_transport):
     with full_backlog() as url, ends_after(0.4):
         assert refusal(new_transport(deadline=0.4), url) == ("The connection timed out.", False)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_looking_a_name_up_ends_with_the_deadline(new_transport, monkeypatch, method):
+    found = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_kwargs: found.wait(LONG) and [])
+    with ends_after(0.4):
+        assert refusal(new_transport(deadline=0.4), "http://pay.example.test", method) == (
+            "The connection timed out.",
+            False,
+        )
+    found.set()
 
 
 def test_repeating_a_get_does_not_prolong_the_deadline(new_transport):
