@@ -6,7 +6,7 @@ from django_payram.sandbox.api_versions import API_VERSIONS
 from django_payram.sandbox.application import Call, Sandbox
 from django_payram.sandbox.deliveries import Delivery, OutgoingWebhook
 from django_payram.sandbox.faults import FAULTS
-from django_payram.sandbox.ledger import Payment, UnknownPayment
+from django_payram.sandbox.payments import Payment, UnknownPayment
 from django_payram.sandbox.storage import CorruptData
 
 __all__ = [

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from django_payram.sandbox.coins import Coin, find_coin
 from django_payram.sandbox.jsontext import decode
-from django_payram.sandbox.ledger import Payment, UnknownPayment
 from django_payram.sandbox.messages import Request, Response, json_response
 from django_payram.sandbox.payloads import coin_snake_status
+from django_payram.sandbox.payments import Payment, UnknownPayment
 from django_payram.sandbox.processor import CreateRequest, Processor, dollars
 
 if TYPE_CHECKING:

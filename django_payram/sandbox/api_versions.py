@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from django_payram.sandbox import payloads
-from django_payram.sandbox.ledger import CANCELLED, OPEN, Payment
+from django_payram.sandbox.payments import CANCELLED, OPEN, Payment
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from django_payram.sandbox import api
 from django_payram.sandbox.api_versions import api_version_named
 from django_payram.sandbox.faults import ActiveFaults, is_call
+from django_payram.sandbox.ledger import Ledger
 from django_payram.sandbox.messages import Request, Response, host_name, read_request
 from django_payram.sandbox.pages import Pages
 from django_payram.sandbox.payloads import Project
-from django_payram.sandbox.processor import Dollars, Processor
+from django_payram.sandbox.processor import Processor
 from django_payram.sandbox.server import SLOW_HEADERS, serving
-from django_payram.sandbox.store import Store
 from django_payram.sandbox.webhooks import Clock, WebhookSender, utc_now
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
     from django_payram.sandbox.deliveries import Delivery, Send
-    from django_payram.sandbox.ledger import Payment
 
 logger = logging.getLogger(__name__)
 
@@ -45,12 +44,12 @@ class Call:
     status: int
 
 
-class Sandbox:
+class Sandbox(Processor):
     """A pretend PayRam server for one project: the WSGI application, and methods to make things happen there.
 
-    Thread-safe. ``webhook_url`` empty: nobody is told. ``data``: the file in which the ledger
-    survives a restart. ``send``: carries a webhook and returns status and text; by default the
-    network does. ``faults``: names of faults in force from the start. ``allowed_hosts``: names beside
+    Thread-safe. ``webhook_url`` empty: no webhooks. ``data``: the file in which the ledger
+    survives a restart. ``send``: sends a webhook and returns status and text; by default over
+    the network. ``faults``: names of faults in force from the start. ``allowed_hosts``: names beside
     those of this machine under which requests are answered, as any page in a browser could otherwise
     reach the sandbox under a name of its own.
     """
@@ -75,27 +74,21 @@ class Sandbox:
         """Raises ValueError for an unknown API version or fault, a blank key, a broken data file, a wrong host."""
         if not api_key.strip():
             raise ValueError("The sandbox needs an API key.")
-        spoken = api_version_named(api_version)
-        self._store = Store(data)
-        self._sender = WebhookSender(
-            self._store,
-            url=webhook_url,
-            key=api_key,
-            api_version=spoken,
-            on=webhooks,
-            send=send,
-            clock=clock,
+        version = api_version_named(api_version)
+        ledger = Ledger(data)
+        sender = WebhookSender(
+            ledger, url=webhook_url, key=api_key, api_version=version, on=webhooks, send=send, clock=clock
         )
-        self._processor = Processor(
+        super().__init__(
             api_key=api_key,
             project=Project(merchant, success_url, cancel_url),
-            api_version=spoken,
-            store=self._store,
-            sender=self._sender,
+            api_version=version,
+            ledger=ledger,
+            sender=sender,
             blocks=confirmations_required,
             clock=clock,
         )
-        self._pages = Pages(self._processor, self._sender)
+        self._pages = Pages(self, sender)
         self._closing = threading.Event()
         self._active = ActiveFaults()
         for name in faults:
@@ -140,47 +133,19 @@ class Sandbox:
         if deliver:
             sending.join()
 
-    # --- the customer and the blockchain ----------------------------------------------------
-
-    def pay(self, reference: str, usd: Dollars | None = None) -> Payment:
-        """A confirmed deposit; without a sum all that is missing, confirming what is pending."""
-        return self._processor.pay(reference, usd)
-
-    def see(self, reference: str, usd: Dollars | None = None) -> Payment:
-        """A deposit on the chain that has no confirmations yet; the state stays."""
-        return self._processor.see(reference, usd)
-
-    def confirm(self, reference: str, blocks: int = 1) -> Payment:
-        """So many blocks on top of the deposits; with enough of them the money counts.
-
-        A negative number takes blocks away, as a reorganised chain does.
-        """
-        return self._processor.confirm(reference, blocks)
-
-    def expire(self, reference: str) -> Payment:
-        """CANCELLED, keeping what was received; a settled payment stays as it is."""
-        return self._processor.expire(reference)
-
-    def top_up(self, reference: str, usd: Dollars | None = None) -> str:
-        """The rest as a new, FILLED payment of the same customer; returns its reference."""
-        return self._processor.top_up(reference, usd)
-
-    # --- what there is ----------------------------------------------------------------------
-
-    def payment(self, reference: str) -> Payment:
-        """The payment as it stands now; raises UnknownPayment (a LookupError)."""
-        return self._processor.payment(reference)
-
-    def payments(self) -> list[Payment]:
-        """All payments, newest first."""
-        return self._processor.payments()
+    # --- webhooks ---------------------------------------------------------------------------
 
     @property
     def deliveries(self) -> list[Delivery]:
-        """Every attempt to tell the shop, oldest first."""
-        return self._store.queue.log
+        """Every attempt to deliver a webhook, oldest first; the newest thousand are kept."""
+        with self._ledger.lock:
+            return list(self._ledger.log)
 
-    # --- webhooks ---------------------------------------------------------------------------
+    @property
+    def waiting(self) -> int:
+        """How many webhooks wait for an attempt."""
+        with self._ledger.lock:
+            return len(self._ledger.waiting)
 
     @property
     def webhooks(self) -> bool:
@@ -196,19 +161,19 @@ class Sandbox:
         return self._sender.deliver_due(now)
 
     def redeliver(self, reference: str) -> Delivery:
-        """Tell the present state of a payment at once."""
+        """Send the present state of a payment at once."""
         return self._sender.redeliver(self.payment(reference))
 
     # --- faults -----------------------------------------------------------------------------
 
     def inject_fault(self, reference: str | None, name: str, times: int | None = None) -> None:
         """Spoil answers about one payment, or all of them; ``times=None``: for ever."""
-        with self._store.lock:
+        with self._ledger.lock:
             self._active.add(name, reference=reference, times=times)
 
     def clear_faults(self) -> None:
         """Answer honestly again."""
-        with self._store.lock:
+        with self._ledger.lock:
             self._active.clear()
 
     # --- inside -----------------------------------------------------------------------------
@@ -217,17 +182,17 @@ class Sandbox:
         if not is_call(request):
             return self._pages.answer(request)
         response = self._answer_call(request)
-        with self._store.lock:
+        with self._ledger.lock:
             self.calls.append(Call(request.method, request.path, response.status))
             del self.calls[:-MOST_CALLS]
         return response
 
     def _answer_call(self, request: Request) -> Response:
-        with self._store.lock:
+        with self._ledger.lock:
             fault = self._active.take(request)
         if fault is None:
-            return api.answer(self._processor, request)
-        honest = api.answer(self._processor, request) if fault.acts else Response(200)
+            return api.answer(self, request)
+        honest = api.answer(self, request) if fault.acts else Response(200)
         return fault.spoil(request, honest, self._closing.wait)
 
     def _deliver_always(self) -> None:

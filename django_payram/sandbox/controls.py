@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 
-from django_payram.sandbox.ledger import EXPIRING, SETTLED, Payment
+from django_payram.sandbox.payments import EXPIRING, SETTLED, Payment
 from django_payram.sandbox.processor import Processor, dollars
 
 CENT = Decimal("0.01")

@@ -11,8 +11,8 @@ from django_payram.sandbox import qr
 from django_payram.sandbox.coins import BY_CODE
 from django_payram.sandbox.controls import press
 from django_payram.sandbox.form_tokens import FormTokens, TokenState
-from django_payram.sandbox.ledger import Payment, UnknownPayment
 from django_payram.sandbox.messages import Request, Response, json_response
+from django_payram.sandbox.payments import Payment, UnknownPayment
 from django_payram.sandbox.presentation import (
     Facts,
     delivery_facts,
@@ -25,7 +25,7 @@ from django_payram.sandbox.presentation import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from django_payram.sandbox.processor import Processor
+    from django_payram.sandbox.application import Sandbox
     from django_payram.sandbox.webhooks import WebhookSender
 
 HERE = Path(__file__).parent
@@ -54,9 +54,9 @@ PAGE_HEADERS = (
 class Pages:
     """Answers every request that is not for the API."""
 
-    def __init__(self, processor: Processor, sender: WebhookSender) -> None:
+    def __init__(self, sandbox: Sandbox, sender: WebhookSender) -> None:
         """Templates come from this package; Django's settings are not needed."""
-        self._processor = processor
+        self._sandbox = sandbox
         self._sender = sender
         self._form_tokens = FormTokens()
         self._engine = Engine(dirs=[str(HERE / "templates")])
@@ -89,12 +89,12 @@ class Pages:
     def _overview(self, request: Request) -> Response:
         if not request.wants_page:
             return Response(200, b"Welcome to Payram Core")
-        payments = self._processor.payments()
+        payments = self._sandbox.payments()
         facts: Facts = {
             "payments": [summary(one) for one in payments[:LONGEST_LIST]],
             "total": str(len(payments)),
             "site": request.site,
-            "merchant": self._processor.project.merchant,
+            "merchant": self._sandbox.project.merchant,
         }
         return self._page("overview.html", facts)
 
@@ -103,9 +103,9 @@ class Pages:
         return self._payment_page(self._asked(request), problem=stale)
 
     def _payment_page(self, payment: Payment, *, problem: str = "", typed: str = "", status: int = 200) -> Response:
-        facts = payment_facts(payment, processor=self._processor)
+        facts = payment_facts(payment, processor=self._sandbox)
         extra: Facts = {
-            "merchant": self._processor.project.merchant,
+            "merchant": self._sandbox.project.merchant,
             "problem": problem,
             "wrong_sum": problem == WRONG_SUM,
             "part": typed or facts["part"],
@@ -122,10 +122,9 @@ class Pages:
         return Response(200, qr.draw(address), "image/svg+xml")
 
     def _deliveries(self, request: Request) -> Response:
-        log = self._sender.log()
         facts: Facts = {
-            "deliveries": [delivery_facts(one) for one in reversed(log[-LONGEST_LIST:])],
-            "waiting": str(self._sender.waiting()),
+            "deliveries": [delivery_facts(one) for one in reversed(self._sandbox.deliveries[-LONGEST_LIST:])],
+            "waiting": str(self._sandbox.waiting),
             "on": self._sender.on,
             "url": self._sender.url,
             "problem": STALE if request.query.get("notice") == "stale" else "",
@@ -145,7 +144,7 @@ class Pages:
             return _see_other(here)
         typed = form.get("amount", "")
         try:
-            press(self._processor, payment, name=form.get("do", ""), typed=typed)
+            press(self._sandbox, payment, name=form.get("do", ""), typed=typed)
         except ValueError:
             return self._payment_page(payment, problem=WRONG_SUM, typed=typed, status=400)
         return _see_other(here)
@@ -153,7 +152,7 @@ class Pages:
     def _choose(self, payment: Payment, code: str) -> None:
         coin = BY_CODE.get(code)
         if coin is not None:
-            self._processor.choose(payment.reference, coin=coin)
+            self._sandbox.choose(payment.reference, coin=coin)
 
     def _direct(self, request: Request) -> Response:
         if (refusal := self._spent(request, here=DELIVERIES)) is not None:
@@ -162,13 +161,13 @@ class Pages:
         if form.get("do") == "switch":
             self._sender.on = form.get("webhooks") == "on"
         elif form.get("do") == "send-again" and self._sender.url:
-            self._sender.redeliver(self._processor.payment(form.get("reference", "")))
+            self._sender.redeliver(self._sandbox.payment(form.get("reference", "")))
         return _see_other(DELIVERIES)
 
     # --- inside -----------------------------------------------------------------------------
 
     def _asked(self, request: Request) -> Payment:
-        return self._processor.payment(request.query.get("reference_id", ""))
+        return self._sandbox.payment(request.query.get("reference_id", ""))
 
     def _spent(self, request: Request, *, here: str) -> Response | None:
         """Where to send a form whose form_token was used before or is not ours; None: go on."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 if TYPE_CHECKING:
-    from django_payram.sandbox.ledger import Deposit, Payment
+    from django_payram.sandbox.payments import Deposit, Payment
 
 Json = dict[str, object]
 

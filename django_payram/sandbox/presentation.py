@@ -11,7 +11,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from django_payram.sandbox import qr
 from django_payram.sandbox.coins import COINS, coin_amount
 from django_payram.sandbox.controls import BUTTONS, usual_part
-from django_payram.sandbox.ledger import (
+from django_payram.sandbox.payloads import Project, plain
+from django_payram.sandbox.payments import (
     CANCELLED,
     EXPIRING,
     FILLED,
@@ -21,7 +22,6 @@ from django_payram.sandbox.ledger import (
     SETTLED,
     Payment,
 )
-from django_payram.sandbox.payloads import Project, plain
 
 if TYPE_CHECKING:
     from django_payram.sandbox.deliveries import Delivery

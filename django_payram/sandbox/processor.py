@@ -1,4 +1,4 @@
-"""What the pretend PayRam does, without HTTP: take payments, move money, tell the shop."""
+"""What the pretend PayRam does, without HTTP: open payments, move money, queue webhooks."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from django_payram.sandbox.coins import Coin, find_coin
-from django_payram.sandbox.ledger import EXPIRING, Ledger, Payment
+from django_payram.sandbox.payments import EXPIRING, Payment
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from django_payram.sandbox.api_versions import ApiVersion
+    from django_payram.sandbox.coins import Coin
+    from django_payram.sandbox.ledger import Ledger
     from django_payram.sandbox.payloads import Project
-    from django_payram.sandbox.store import Store
     from django_payram.sandbox.webhooks import Clock, WebhookSender
 
 Dollars = Decimal | int | str
@@ -50,7 +50,7 @@ def dollars(value: Dollars) -> Decimal:
 
 
 class Processor:
-    """The part of PayRam that knows payments: every change is saved, and told by webhook."""
+    """The part of PayRam that knows payments: every change is saved, and a webhook about it queued."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class Processor:
         api_key: str,
         project: Project,
         api_version: ApiVersion,
-        store: Store,
+        ledger: Ledger,
         sender: WebhookSender,
         blocks: int,
         clock: Clock,
@@ -66,44 +66,40 @@ class Processor:
         """``blocks`` is how many confirmations a deposit needs before it counts."""
         self.project = project
         self.api_version = api_version
+        self.now = clock
         self._api_key = api_key
-        self._store = store
+        self._ledger = ledger
         self._sender = sender
         self._blocks = blocks
-        self._clock = clock
 
     def has_key(self, given: str) -> bool:
         """Whether this is the project's key."""
         return hmac.compare_digest(given.encode("utf-8", "surrogateescape"), self._api_key.encode())
 
-    def now(self) -> datetime:
-        """The moment by which payments expire."""
-        return self._clock()
-
     def create(self, wanted: CreateRequest, *, site: str) -> Payment:
         """Open a payment, and cancel the customer's other OPEN ones, as PayRam does."""
-        with self._store.changing() as books:
-            for replaced in books.replace_open(wanted.customer_id):
-                self._sender.tell(replaced)
-            return books.enter(self._draft(wanted, site=site))
+        with self._ledger.changing():
+            for replaced in self._ledger.open_payments(wanted.customer_id):
+                self._change(replaced.cancel())
+            return self._ledger.save(self._draft(wanted, site=site))
 
     def payment(self, reference: str) -> Payment:
-        """The payment as it stands now, a value; raises UnknownPayment."""
-        with self._store.lock:
-            payment = self._store.ledger.find(reference)
-            if payment.state in EXPIRING and self._is_overdue(payment):
-                return self.expire(reference)
-            return payment
+        """The payment as it stands now; raises UnknownPayment (a LookupError)."""
+        with self._ledger.lock:
+            payment = self._ledger.find(reference)
+            # A deposit in sight keeps the link alive until it is confirmed.
+            overdue = payment.expires_at <= self.now() and not payment.pending
+            return self.expire(reference) if overdue else payment
 
     def payments(self) -> list[Payment]:
         """All payments, newest first."""
-        with self._store.lock:
-            return [self.payment(one) for one in reversed(list(self._store.ledger.payments))]
+        with self._ledger.lock:
+            return [self.payment(one) for one in reversed(list(self._ledger.payments))]
 
     def choose(self, reference: str, *, coin: Coin) -> Payment:
         """The customer chooses a coin on the payment page."""
-        with self._store.changing() as books:
-            return books.choose(reference, coin=coin)
+        with self._ledger.changing():
+            return self._ledger.save(self._ledger.find(reference).choose(coin))
 
     def pay(self, reference: str, usd: Dollars | None = None) -> Payment:
         """A confirmed deposit of ``usd``.
@@ -111,45 +107,55 @@ class Processor:
         Without a sum, all that is missing: deposits on the chain are confirmed, the rest is paid.
         Raises UnknownPayment, and ValueError when nothing is missing.
         """
-        with self._store.changing() as books:
-            if usd is None:
-                return self._sender.tell(self._pay_all(books, reference))
-            amount = dollars(usd)
-            return self._sender.tell(books.deposit(reference, usd=amount, confirmations=self._blocks))
+        with self._ledger.changing():
+            payment = self._ledger.find(reference)
+            if usd is None and payment.pending:
+                payment = payment.confirm(payment.blocks)
+                if not payment.missing_usd:
+                    return self._change(payment)
+            return self._change(payment.deposit(_sum(usd, payment), confirmations=payment.blocks))
 
     def see(self, reference: str, usd: Dollars | None = None) -> Payment:
-        """A deposit on the chain without confirmations; without a sum, all that is missing."""
-        with self._store.changing() as books:
-            amount = dollars(usd) if usd is not None else _rest(books.find(reference))
-            return self._sender.tell(books.deposit(reference, usd=amount, confirmations=0))
+        """A deposit on the chain without confirmations, the state stays; without a sum, all that is missing."""
+        with self._ledger.changing():
+            payment = self._ledger.find(reference)
+            return self._change(payment.deposit(_sum(usd, payment), confirmations=0))
 
     def confirm(self, reference: str, blocks: int = 1) -> Payment:
         """So many blocks more on top of the deposits; with enough of them the money counts.
 
         A negative number takes blocks away, as a reorganised chain does.
         """
-        with self._store.changing() as books:
-            return self._sender.tell(books.confirm(reference, blocks=blocks))
+        with self._ledger.changing():
+            return self._change(self._ledger.find(reference).confirm(blocks))
 
     def expire(self, reference: str) -> Payment:
         """The link expires: CANCELLED, keeping what was received; a settled payment stays."""
-        with self._store.changing() as books:
-            before = books.find(reference)
-            after = books.expire(reference)
-            return after if after is before else self._sender.tell(after)
+        with self._ledger.changing():
+            payment = self._ledger.find(reference)
+            return self._change(payment.cancel()) if payment.state in EXPIRING else payment
 
     def top_up(self, reference: str, usd: Dollars | None = None) -> str:
-        """The rest under a new reference for the same customer; returns the new reference."""
-        with self._store.changing() as books:
-            parent = books.find(reference)
-            amount = dollars(usd) if usd is not None else _rest(parent)
-            child = books.enter(self._child(parent, amount))
-            paid = books.deposit(child.reference, usd=amount, confirmations=self._blocks)
-            return self._sender.tell(paid).reference
+        """The rest as a new, FILLED payment of the same customer; returns its reference."""
+        with self._ledger.changing():
+            parent = self._ledger.find(reference)
+            amount = _sum(usd, parent)
+            wanted = CreateRequest(
+                customer_id=parent.customer_id,
+                customer_email=parent.customer_email,
+                amount_usd=amount,
+                coin=parent.coin,
+            )
+            where = urlsplit(parent.url)
+            child = self._draft(wanted, site=f"{where.scheme}://{where.netloc}")
+            return self._change(child.deposit(amount, confirmations=self._blocks)).reference
+
+    def _change(self, payment: Payment) -> Payment:
+        return self._sender.queue(self._ledger.save(payment))
 
     def _draft(self, wanted: CreateRequest, *, site: str) -> Payment:
         reference = str(uuid.uuid4())
-        now = self._clock()
+        now = self.now()
         return Payment(
             reference=reference,
             customer_id=wanted.customer_id,
@@ -164,31 +170,11 @@ class Processor:
             network=wanted.coin.network if wanted.coin else None,
         )
 
-    def _child(self, parent: Payment, amount: Decimal) -> Payment:
-        wanted = CreateRequest(
-            customer_id=parent.customer_id,
-            customer_email=parent.customer_email,
-            amount_usd=amount,
-            coin=find_coin(parent.currency, parent.network),
-        )
-        where = urlsplit(parent.url)
-        return self._draft(wanted, site=f"{where.scheme}://{where.netloc}")
 
-    def _pay_all(self, books: Ledger, reference: str) -> Payment:
-        before = books.find(reference)
-        payment = books.confirm(reference, blocks=before.blocks)
-        if payment.missing_usd:
-            return books.deposit(reference, usd=payment.missing_usd, confirmations=payment.blocks)
-        if not before.pending:
-            raise ValueError(f"Nothing is missing of the payment {reference}.")
-        return payment
-
-    def _is_overdue(self, payment: Payment) -> bool:
-        # A deposit in sight keeps the link alive until it is confirmed.
-        return payment.expires_at <= self._clock() and not payment.pending
-
-
-def _rest(payment: Payment) -> Decimal:
+def _sum(usd: Dollars | None, payment: Payment) -> Decimal:
+    """What was given, or all that is still to be sent for the payment; raises ValueError when that is nothing."""
+    if usd is not None:
+        return dollars(usd)
     if not payment.unsent_usd:
         raise ValueError(f"Nothing is missing of the payment {payment.reference}.")
     return payment.unsent_usd

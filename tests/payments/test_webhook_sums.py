@@ -96,7 +96,7 @@ def test_a_webhooks_sum_of_a_top_up_does_not_pay(old_payram, payment, order):
     old_payram.sandbox.pay(payment.reference, 1)
     send_webhook(payment, State.PARTIALLY_FILLED)
     child = old_payram.sandbox.top_up(payment.reference, 1)
-    entries = old_payram.sandbox._store.ledger.payments
+    entries = old_payram.sandbox._ledger.payments
     entries[child] = replace(entries[child], amount_usd=Decimal("48.99"), state="PARTIALLY_FILLED")
     for usd in (None, "49.99"):
         send_webhook(child, State.PARTIALLY_FILLED, usd, customer_id=payment.customer_id)

@@ -53,8 +53,7 @@ class Bench:
 
     def create(self, **changes):
         wanted = {"customer_id": "order-1042", "customer_email": "buyer@example.org", "amount_usd": Decimal("49.99")}
-        processor = self.sandbox._processor
-        return processor.create(CreateRequest(**{**wanted, **changes}), site="http://payram").reference
+        return self.sandbox.create(CreateRequest(**{**wanted, **changes}), site="http://payram").reference
 
     def bodies(self):
         self.sandbox.deliver_due(self.now)
@@ -186,7 +185,7 @@ def test_a_coin_cannot_be_changed_once_money_came_in_it():
     reference = bench.create()
     bench.sandbox.pay(reference, 1)
     before = bench.sandbox.payment(reference)
-    assert bench.sandbox._processor.choose(reference, coin=BY_CODE["BTC-BTC"]) == before
+    assert bench.sandbox.choose(reference, coin=BY_CODE["BTC-BTC"]) == before
 
 
 def test_a_top_up_is_a_new_payment_of_the_same_customer():
@@ -349,7 +348,7 @@ def test_a_serving_sandbox_goes_on_after_an_error_of_the_sender(caplog):
     sandbox = Sandbox(api_key=KEY, webhook_url="http://shop/", send=send)
     with sandbox.serve(deliver=True):
         wanted = CreateRequest(customer_id="a", customer_email="b", amount_usd=Decimal(1))
-        sandbox.pay(sandbox._processor.create(wanted, site=sandbox.url).reference)
+        sandbox.pay(sandbox.create(wanted, site=sandbox.url).reference)
         assert arrived.wait(8)
     assert "failed to send a webhook" in caplog.text
     assert KEY not in caplog.text
@@ -365,5 +364,5 @@ def test_a_serving_sandbox_sends_what_is_due_by_itself():
     sandbox = Sandbox(api_key=KEY, webhook_url="http://shop/", send=send)
     with sandbox.serve(deliver=True):
         wanted = CreateRequest(customer_id="a", customer_email="b", amount_usd=Decimal(1))
-        sandbox.pay(sandbox._processor.create(wanted, site=sandbox.url).reference)
+        sandbox.pay(sandbox.create(wanted, site=sandbox.url).reference)
         assert arrived.wait(5)
