@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ast
 
-from tests.test_layers import PACKAGE, modules
+from tests.test_layers import PACKAGE, modules, subpackage
 
-MODULES = [path for path in modules() if "sandbox" not in path.parts]
+MODULES = [path for path in modules() if subpackage(path) != "sandbox"]
 
 
 def name_of(path):
