@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
+from typing import TYPE_CHECKING
 
-from django_payram.sandbox.payments import EXPIRING, SETTLED, Payment
+from django_payram.sandbox.payments import EXPIRING, Payment
 from django_payram.sandbox.processor import Processor, dollars
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 CENT = Decimal("0.01")
 USUAL_PART = Decimal("0.4")
 TOO_MUCH = Decimal("0.1")
-
-Act = Callable[[Processor, Payment, str], object]
-When = Callable[[Payment], bool]
 
 
 @dataclass(frozen=True)
@@ -23,14 +23,14 @@ class Button:
 
     text: str
     help: str
-    when: When
-    act: Act
+    when: Callable[[Payment], bool]
+    act: Callable[[Processor, Payment, str], object]
     asks_amount: bool = False
 
 
 def can_be_sent(payment: Payment) -> bool:
     """Whether there is something to pay and nothing on its way."""
-    return payment.state not in SETTLED and not payment.pending
+    return not payment.is_settled and not payment.pending
 
 
 def is_partly_paid(payment: Payment) -> bool:
@@ -43,25 +43,19 @@ def is_unpaid(payment: Payment) -> bool:
     return can_be_sent(payment) and not payment.filled_usd
 
 
-def is_confirming(payment: Payment) -> bool:
-    """Whether a deposit waits for confirmations."""
-    return bool(payment.pending)
-
-
-def can_expire(payment: Payment) -> bool:
-    """Whether the link is still alive."""
-    return payment.state in EXPIRING
-
-
 def usual_part(payment: Payment) -> Decimal:
-    """What is suggested for a part: 40 % of what is missing, in USD with two places."""
-    return max((payment.missing_usd * USUAL_PART).quantize(CENT, rounding=ROUND_HALF_UP), CENT)
+    """What is suggested for a part: 40 % of what is missing, in USD."""
+    return _share(payment.missing_usd, USUAL_PART)
 
 
 def too_much(payment: Payment) -> Decimal:
-    """What makes the sum received 110 % of the sum asked, in USD with two places."""
-    surplus = max((payment.amount_usd * TOO_MUCH).quantize(CENT, rounding=ROUND_HALF_UP), CENT)
-    return payment.missing_usd + surplus
+    """What makes the sum received 110 % of the sum asked, in USD."""
+    return payment.missing_usd + _share(payment.amount_usd, TOO_MUCH)
+
+
+def _share(usd: Decimal, share: Decimal) -> Decimal:
+    """Part of a sum, in whole cents and at least one."""
+    return max((usd * share).quantize(CENT, rounding=ROUND_HALF_UP), CENT)
 
 
 def part(typed: str) -> Decimal:
@@ -77,50 +71,50 @@ BUTTONS = {
         "Pay in full",
         "The whole sum arrives, confirmed at once.",
         is_unpaid,
-        lambda payram, payment, _: payram.pay(payment.reference),
+        lambda processor, payment, _: processor.pay(payment.reference),
     ),
     "top-up": Button(
         "Top up",
         "What is missing arrives on the same reference.",
         is_partly_paid,
-        lambda payram, payment, _: payram.pay(payment.reference),
+        lambda processor, payment, _: processor.pay(payment.reference),
     ),
     "top-up-elsewhere": Button(
         "Send the rest under a new reference",
         "What is missing arrives as a new payment of the same customer, as some servers do it.",
         is_partly_paid,
-        lambda payram, payment, _: payram.top_up(payment.reference),
+        lambda processor, payment, _: processor.top_up(payment.reference),
     ),
     "part": Button(
         "Pay a part",
         "Only this much arrives, confirmed at once.",
         can_be_sent,
-        lambda payram, payment, typed: payram.pay(payment.reference, part(typed)),
+        lambda processor, payment, typed: processor.pay(payment.reference, part(typed)),
         asks_amount=True,
     ),
     "too-much": Button(
         "Pay too much",
         "The sum received becomes 110 % of the sum asked.",
         can_be_sent,
-        lambda payram, payment, _: payram.pay(payment.reference, too_much(payment)),
+        lambda processor, payment, _: processor.pay(payment.reference, too_much(payment)),
     ),
     "see": Button(
         "Send to the chain without confirmations",
         "What is missing is seen on the chain; it counts only once it is confirmed.",
         can_be_sent,
-        lambda payram, payment, _: payram.see(payment.reference),
+        lambda processor, payment, _: processor.see(payment.reference),
     ),
     "confirm": Button(
         "Confirm one block",
         "One more block on top of the deposit.",
-        is_confirming,
-        lambda payram, payment, _: payram.confirm(payment.reference),
+        lambda payment: bool(payment.pending),
+        lambda processor, payment, _: processor.confirm(payment.reference),
     ),
     "expire": Button(
         "Let it expire",
         "The link closes; what has arrived stays.",
-        can_expire,
-        lambda payram, payment, _: payram.expire(payment.reference),
+        lambda payment: payment.state in EXPIRING,
+        lambda processor, payment, _: processor.expire(payment.reference),
     ),
 }
 

@@ -1,26 +1,20 @@
-"""The pages for people: the payment page, all payments, and what the shop was told."""
+"""The pages for people: the payment page, all payments, and the deliveries of webhooks."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from django.template import Context, Engine
 
-from django_payram.sandbox import qr
-from django_payram.sandbox.coins import BY_CODE
-from django_payram.sandbox.controls import press
+from django_payram.sandbox import presentation, qr
+from django_payram.sandbox.coins import BY_CODE, COINS
+from django_payram.sandbox.controls import BUTTONS, press, usual_part
 from django_payram.sandbox.form_tokens import FormTokens, TokenState
 from django_payram.sandbox.messages import Request, Response, json_response
-from django_payram.sandbox.payments import Payment, UnknownPayment
-from django_payram.sandbox.presentation import (
-    Facts,
-    delivery_facts,
-    mark,
-    page_of,
-    payment_facts,
-    summary,
-)
+from django_payram.sandbox.payments import CANCELLED, Payment, UnknownPayment
+from django_payram.sandbox.presentation import mark, page
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,7 +53,7 @@ class Pages:
         self._sandbox = sandbox
         self._sender = sender
         self._form_tokens = FormTokens()
-        self._engine = Engine(dirs=[str(HERE / "templates")])
+        self._engine = Engine(dirs=[str(HERE / "templates")], builtins=[presentation.__name__])
         self._routes: dict[tuple[str, str], Callable[[Request], Response]] = {
             ("GET", "/"): self._overview,
             ("GET", "/payments"): self._payment,
@@ -90,27 +84,35 @@ class Pages:
         if not request.wants_page:
             return Response(200, b"Welcome to Payram Core")
         payments = self._sandbox.payments()
-        facts: Facts = {
-            "payments": [summary(one) for one in payments[:LONGEST_LIST]],
-            "total": str(len(payments)),
-            "site": request.site,
-            "merchant": self._sandbox.project.merchant,
-        }
-        return self._page("overview.html", facts)
+        shown = {"payments": payments[:LONGEST_LIST], "total": len(payments), "site": request.site}
+        return self._page("overview.html", shown)
 
     def _payment(self, request: Request) -> Response:
-        stale = STALE if request.query.get("notice") == "stale" else ""
-        return self._payment_page(self._asked(request), problem=stale)
+        return self._payment_page(self._asked(request), problem=_notice(request))
 
-    def _payment_page(self, payment: Payment, *, problem: str = "", typed: str = "", status: int = 200) -> Response:
-        facts = payment_facts(payment, processor=self._sandbox)
-        extra: Facts = {
-            "merchant": self._sandbox.project.merchant,
+    def _payment_page(self, payment: Payment, *, problem: str, typed: str = "", status: int = 200) -> Response:
+        shown = {
+            "payment": payment,
+            "coins": () if payment.deposits else COINS,
+            "has_picture": qr.can_draw(),
+            "back": self._way_back(payment),
+            "buttons": [(name, one) for name, one in BUTTONS.items() if one.when(payment)],
+            "part": typed or f"{usual_part(payment):f}",
             "problem": problem,
             "wrong_sum": problem == WRONG_SUM,
-            "part": typed or facts["part"],
         }
-        return self._page("payment.html", {**facts, **extra}, status=status)
+        return self._page("payment.html", shown, status=status)
+
+    def _way_back(self, payment: Payment) -> str:
+        """Where the customer returns to: the success URL also when only a part was paid."""
+        project = self._sandbox.project
+        unpaid = project.cancel_url if payment.state == CANCELLED else ""
+        target = project.success_url if payment.filled_usd else unpaid
+        if not (target and self._sandbox.api_version.return_parameters):
+            return target
+        where = urlsplit(target)
+        ids = {"reference_id": payment.reference, "invoice_id": payment.invoice_id}
+        return where._replace(query=urlencode([*parse_qsl(where.query), *ids.items()])).geturl()
 
     def _state(self, request: Request) -> Response:
         return json_response({"mark": mark(self._asked(request))})
@@ -122,37 +124,33 @@ class Pages:
         return Response(200, qr.draw(address), "image/svg+xml")
 
     def _deliveries(self, request: Request) -> Response:
-        facts: Facts = {
-            "deliveries": [delivery_facts(one) for one in reversed(self._sandbox.deliveries[-LONGEST_LIST:])],
-            "waiting": str(self._sandbox.waiting),
+        shown = {
+            "deliveries": self._sandbox.deliveries[: -LONGEST_LIST - 1 : -1],
+            "waiting": self._sandbox.waiting,
             "on": self._sender.on,
             "url": self._sender.url,
-            "problem": STALE if request.query.get("notice") == "stale" else "",
+            "problem": _notice(request),
         }
-        return self._page("deliveries.html", facts)
+        return self._page("deliveries.html", shown)
 
     # --- to do ------------------------------------------------------------------------------
 
     def _act(self, request: Request) -> Response:
         payment = self._asked(request)
-        here = page_of(payment.reference)
+        here = page(payment.reference)
         if (refusal := self._spent(request, here=here)) is not None:
             return refusal
         form = request.form
-        if form.get("do") == "choose":
-            self._choose(payment, form.get("coin", ""))
-            return _see_other(here)
+        coin = BY_CODE.get(form.get("coin", ""))
         typed = form.get("amount", "")
         try:
-            press(self._sandbox, payment, name=form.get("do", ""), typed=typed)
+            if form.get("do") != "choose":
+                press(self._sandbox, payment, name=form.get("do", ""), typed=typed)
+            elif coin is not None:
+                self._sandbox.choose(payment.reference, coin=coin)
         except ValueError:
             return self._payment_page(payment, problem=WRONG_SUM, typed=typed, status=400)
         return _see_other(here)
-
-    def _choose(self, payment: Payment, code: str) -> None:
-        coin = BY_CODE.get(code)
-        if coin is not None:
-            self._sandbox.choose(payment.reference, coin=coin)
 
     def _direct(self, request: Request) -> Response:
         if (refusal := self._spent(request, here=DELIVERIES)) is not None:
@@ -183,10 +181,15 @@ class Pages:
             return Response(404, b"404 page not found")
         return self._page("missing.html", {}, status=404)
 
-    def _page(self, template: str, facts: Facts, *, status: int = 200) -> Response:
-        context = Context({**facts, "form_token": self._form_tokens.issue()}, use_l10n=False, use_tz=False)
+    def _page(self, template: str, shown: dict[str, object], *, status: int = 200) -> Response:
+        everywhere = {"merchant": self._sandbox.project.merchant, "form_token": self._form_tokens.issue()}
+        context = Context({**shown, **everywhere}, use_l10n=False, use_tz=False)
         text = self._engine.get_template(template).render(context)
         return Response(status, text.encode(), "text/html; charset=utf-8", PAGE_HEADERS)
+
+
+def _notice(request: Request) -> str:
+    return STALE if request.query.get("notice") == "stale" else ""
 
 
 def _see_other(target: str) -> Response:

@@ -27,7 +27,7 @@ OVER_FILLED = "OVER_FILLED"
 CANCELLED = "CANCELLED"
 
 SETTLED = frozenset({FILLED, OVER_FILLED})
-FINAL = frozenset({FILLED, OVER_FILLED, CANCELLED})
+FINAL = SETTLED | {CANCELLED}
 EXPIRING = frozenset({OPEN, PARTIALLY_FILLED})
 
 NOTHING = Decimal(0)
@@ -81,6 +81,21 @@ class Payment:
     def pending(self) -> tuple[Deposit, ...]:
         """The deposits which still wait for confirmations."""
         return tuple(one for one in self.deposits if one.confirmations < self.blocks)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether all was paid, or more."""
+        return self.state in SETTLED
+
+    @property
+    def is_confirming(self) -> bool:
+        """Whether the page waits for confirmations rather than for money."""
+        return bool(self.pending) and not self.is_settled
+
+    @property
+    def takes_money(self) -> bool:
+        """Whether the page asks the customer to send something."""
+        return self.state in EXPIRING and bool(self.unsent_usd)
 
     @property
     def filled_usd(self) -> Decimal:
