@@ -6,15 +6,15 @@ from datetime import datetime, timezone
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from django_payram.sandbox.coins import Coin, find_coin
+from django_payram.sandbox.coins import find_coin
 from django_payram.sandbox.jsontext import decode
 from django_payram.sandbox.messages import Request, Response, json_response
 from django_payram.sandbox.payloads import coin_snake_status
-from django_payram.sandbox.payments import Payment, UnknownPayment
+from django_payram.sandbox.payments import UnknownPayment
 from django_payram.sandbox.processor import CreateRequest, Processor, dollars
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
 PREFIX = "/api/v1/"
 CREATE = "/api/v1/payment"
@@ -33,124 +33,99 @@ HEALTH = {
 VERSION = {"version": "3.8.2", "build": "main", "image": "payramapp/payram:3.8.2"}
 
 
+ABOUT = {"/api/v1/health": HEALTH, "/api/v1/version": VERSION}
+
+NOT_FOUND = json_response({"message": "Not found"}, status=404)
+UNAUTHORIZED = json_response({"error": {"code": "UNAUTHORIZED", "message": "Unauthorised access!"}}, status=401)
+UNAUTHORIZED_FLAT = json_response({"code": 1, "message": "Unauthorized access"}, status=401)
+
+
 class Refused(Exception):
     """The request gets this answer instead of what it asked for."""
 
     def __init__(self, response: Response) -> None:
-        """Carry the answer."""
         super().__init__(response.status)
         self.response = response
 
 
+def is_call(request: Request) -> bool:
+    """Whether a request is for the API rather than for a page."""
+    return request.path.startswith(PREFIX)
+
+
+def is_create(request: Request) -> bool:
+    """Whether a request opens a payment."""
+    return request.method == "POST" and request.path.rstrip("/") == CREATE
+
+
+def is_status(request: Request) -> bool:
+    """Whether a request asks about a payment."""
+    return request.path.startswith((STATUS, SNAKE_STATUS))
+
+
 def answer(processor: Processor, request: Request) -> Response:
-    """The answer to a request whose path begins with ``/api/``."""
+    """The answer to a request for the API."""
     try:
-        return _route(request)(processor, request)
+        if is_create(request):
+            return _create(processor, request)
+        if request.method in {"GET", "HEAD"} and is_status(request):
+            return _status(processor, request)
     except Refused as refusal:
         return refusal.response
+    about = ABOUT.get(request.path.rstrip("/")) if request.method in {"GET", "HEAD"} else None
+    return json_response(about) if about and processor.api_version.tells_health else NOT_FOUND
 
 
-def _route(request: Request) -> Callable[[Processor, Request], Response]:
-    path = request.path
-    if request.method == "POST":
-        return create if path.rstrip("/") == CREATE else not_found
-    if request.method not in {"GET", "HEAD"}:
-        return not_found
-    if path.startswith((STATUS, SNAKE_STATUS)):
-        return status
-    return READABLE.get(path.rstrip("/"), not_found)
-
-
-def not_found(processor: Processor, request: Request) -> Response:
-    """404, as for every path that is none."""
-    del processor, request
-    return json_response({"message": "Not found"}, status=404)
-
-
-def create(processor: Processor, request: Request) -> Response:
-    """``POST /api/v1/payment``."""
+def _create(processor: Processor, request: Request) -> Response:
     _require_key(processor, request)
     if request.body is None:
         raise Refused(json_response({"message": "Request body too large"}, status=413))
-    payment = processor.create(_create_request(processor, request.body), site=request.site)
-    answer = {"reference_id": payment.reference, "url": payment.url}
-    if processor.api_version.names_host:
-        answer = {"host": request.site, **answer}
-    return json_response(answer)
+    try:
+        wanted = _create_request(processor, _fields(request.body))
+    except ValueError as exc:
+        raise Refused(_invalid(processor, f"{INVALID} {exc}")) from exc
+    payment = processor.create(wanted, site=request.site)
+    host = {"host": request.site} if processor.api_version.names_host else {}
+    return json_response({**host, "reference_id": payment.reference, "url": payment.url})
 
 
-def status(processor: Processor, request: Request) -> Response:
-    """``GET /api/v1/payment/reference/{reference}``, and ``/payment/ref/`` in snake_case."""
-    if processor.api_version.status_needs_key or "authorization" in request.headers:
+def _status(processor: Processor, request: Request) -> Response:
+    """``/payment/reference/{reference}``, and ``/payment/ref/`` in snake_case."""
+    version = processor.api_version
+    if version.status_needs_key or "authorization" in request.headers:
         _require_key(processor, request)
     reference = request.path.removeprefix(STATUS).removeprefix(SNAKE_STATUS)
     if not reference:
-        raise Refused(_error(processor, 400, code=3, message=INVALID))
-    payment = _find(processor, reference)
-    api_version = processor.api_version
-    in_snake = request.path.startswith(SNAKE_STATUS) and api_version.nested_errors
-    spell = coin_snake_status if in_snake else api_version.status
-    return json_response(spell(payment, processor.project, api_version.word(payment)))
-
-
-def health(processor: Processor, request: Request) -> Response:
-    """``GET /api/v1/health``; older servers have none."""
-    if not processor.api_version.tells_health:
-        return not_found(processor, request)
-    return json_response(HEALTH)
-
-
-def version(processor: Processor, request: Request) -> Response:
-    """``GET /api/v1/version``; older servers have none."""
-    if not processor.api_version.tells_health:
-        return not_found(processor, request)
-    return json_response(VERSION)
-
-
-READABLE = {"/api/v1/health": health, "/api/v1/version": version}
-
-
-def unauthorized(processor: Processor) -> Response:
-    """401, in the form of the api_version."""
-    if processor.api_version.nested_errors:
-        error = {"code": "UNAUTHORIZED", "message": "Unauthorised access!"}
-        return json_response({"error": error}, status=401)
-    return json_response({"code": 1, "message": "Unauthorized access"}, status=401)
+        raise Refused(_invalid(processor, INVALID))
+    try:
+        payment = processor.payment(reference)
+    except UnknownPayment as exc:
+        raise Refused(_unauthorized(processor) if version.unknown_reference == 401 else NOT_FOUND) from exc
+    in_snake = request.path.startswith(SNAKE_STATUS) and version.nested_errors
+    write = coin_snake_status if in_snake else version.status
+    return json_response(write(payment, processor.project, version.word(payment)))
 
 
 def _require_key(processor: Processor, request: Request) -> None:
     if "authorization" in request.headers:
-        raise Refused(not_found(processor, request))
+        raise Refused(NOT_FOUND)
     if not processor.has_key(request.headers.get("api-key", "")):
-        raise Refused(unauthorized(processor))
+        raise Refused(_unauthorized(processor))
 
 
-def _find(processor: Processor, reference: str) -> Payment:
-    try:
-        return processor.payment(reference)
-    except UnknownPayment as exc:
-        if processor.api_version.unknown_reference == 401:
-            raise Refused(unauthorized(processor)) from exc
-        raise Refused(json_response({"message": "Not found"}, status=404)) from exc
+def _unauthorized(processor: Processor) -> Response:
+    return UNAUTHORIZED if processor.api_version.nested_errors else UNAUTHORIZED_FLAT
 
 
-def _error(processor: Processor, status: int, *, code: int, message: str) -> Response:
-    flat: dict[str, object] = {"code": code, "message": message}
-    return json_response({"error": flat} if processor.api_version.nested_errors else flat, status=status)
+def _invalid(processor: Processor, message: str) -> Response:
+    error = {"code": 3, "message": message}
+    return json_response({"error": error} if processor.api_version.nested_errors else error, status=400)
 
 
 # --- reading the body of a new payment -----------------------------------------------------------
 
 
-def _create_request(processor: Processor, body: bytes) -> CreateRequest:
-    try:
-        fields = _fields(body)
-        return _read_create_request(processor, fields)
-    except ValueError as exc:
-        raise Refused(_error(processor, 400, code=3, message=f"{INVALID} {exc}")) from exc
-
-
-def _read_create_request(processor: Processor, fields: Mapping[str, object]) -> CreateRequest:
+def _create_request(processor: Processor, fields: Mapping[str, object]) -> CreateRequest:
     options = fields if processor.api_version.reads_options else {}
     return CreateRequest(
         customer_email=_text(fields, "customerEmail"),
@@ -158,7 +133,8 @@ def _read_create_request(processor: Processor, fields: Mapping[str, object]) -> 
         amount_usd=_amount(fields),
         invoice_id=_text(fields, "invoiceID") if fields.get("invoiceid") else "",
         expires_at=_expiry(options, now=processor.now()),
-        coin=_coin(options),
+        # A pair that PayRam does not know is ignored, as is half a pair.
+        coin=find_coin(str(options.get("currency")), str(options.get("network"))),
     )
 
 
@@ -198,8 +174,3 @@ def _expiry(fields: Mapping[str, object], *, now: datetime) -> datetime | None:
     if moment <= now:
         raise ValueError("expire should lie in the future.")
     return moment
-
-
-def _coin(fields: Mapping[str, object]) -> Coin | None:
-    """The chosen pair; one that PayRam does not know is ignored, as is half a pair."""
-    return find_coin(str(fields.get("currency")), str(fields.get("network")))

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from django_payram.sandbox import api
 from django_payram.sandbox.api_versions import api_version_named
-from django_payram.sandbox.faults import ActiveFaults, is_call
+from django_payram.sandbox.faults import ActiveFaults
 from django_payram.sandbox.ledger import Ledger
 from django_payram.sandbox.messages import Request, Response, host_name, read_request
 from django_payram.sandbox.pages import Pages
 from django_payram.sandbox.payloads import Project
 from django_payram.sandbox.processor import Processor
-from django_payram.sandbox.server import SLOW_HEADERS, serving
+from django_payram.sandbox.server import SLOW_HEADERS, Server
 from django_payram.sandbox.webhooks import Clock, WebhookSender, utc_now
 
 if TYPE_CHECKING:
@@ -120,7 +120,8 @@ class Sandbox(Processor):
         is taken.
         """
         self._closing.clear()
-        with serving(self, host=host, port=port, pause=self._closing.wait) as server:
+        server = Server(host, port, app=self, pause=self._closing.wait)
+        with server.running():
             self.url = server.url
             sending = threading.Thread(target=self._deliver_always, daemon=True)
             if deliver:
@@ -179,7 +180,7 @@ class Sandbox(Processor):
     # --- inside -----------------------------------------------------------------------------
 
     def _answer(self, request: Request) -> Response:
-        if not is_call(request):
+        if not api.is_call(request):
             return self._pages.answer(request)
         response = self._answer_call(request)
         with self._ledger.lock:

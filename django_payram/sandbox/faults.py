@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import uuid
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from django_payram.sandbox.api import CREATE, PREFIX, SNAKE_STATUS, STATUS
+from django_payram.sandbox.api import NOT_FOUND, STATUS, UNAUTHORIZED, is_call, is_create, is_status
 from django_payram.sandbox.jsontext import decode
 from django_payram.sandbox.messages import Request, Response, json_response
 
@@ -21,11 +21,6 @@ BAD_GATEWAY = (
 )
 HTML = "text/html; charset=utf-8"
 HUGE = 2 * 1024 * 1024
-
-CREATING, ASKING, ELSEWHERE = "create", "status", "other"
-EVERYWHERE = frozenset({CREATING, ASKING, ELSEWHERE})
-ON_CREATE = frozenset({CREATING})
-ON_STATUS = frozenset({ASKING})
 
 # Two names of one machine, so that a shop which follows the redirect is seen to come back.
 OTHER_NAMES = {"127.0.0.1": "localhost", "localhost": "127.0.0.1"}
@@ -43,7 +38,7 @@ class Fault:
     """
 
     spoil: Spoil
-    where: frozenset[str] = EVERYWHERE
+    where: Callable[[Request], bool] = is_call
     acts: bool = False
 
 
@@ -64,44 +59,18 @@ def edited(edit: Callable[[Json], Json]) -> Spoil:
     return spoil
 
 
-def _only(value: Json, changes: Json) -> Json:
-    return {name: change for name, change in changes.items() if name in value}
+def replaced(changes: Json) -> Spoil:
+    """The honest JSON with other values in those of these fields that it has."""
+    return edited(lambda value: {name: change for name, change in changes.items() if name in value})
 
 
-def _wrong_reference(value: Json) -> Json:
-    other = str(uuid.uuid4())
-    return _only(value, {"referenceID": other, "reference_id": other})
-
-
-def _wrong_customer(value: Json) -> Json:
-    return _only(value, {"customerID": "somebody-else", "customer_id": "somebody-else"})
-
-
-def _lower_state(value: Json) -> Json:
-    return _only(
-        value,
-        {
-            "paymentState": "OPEN",
-            "payment_state": "OPEN",
-            "filledAmount": None,
-            "filledAmountInUSD": None,
-            "filled_amount": "0",
-            "filled_amount_in_usd": "0",
-        },
-    )
-
-
-def _on_site(site: str) -> Callable[[Json], Json]:
-    def edit(value: Json) -> Json:
-        url = str(value["url"])
-        where = urlsplit(url)
-        return {"url": url.replace(f"{where.scheme}://{where.netloc}", site, 1)}
-
-    return edit
+def on_site(scheme: str, host: str) -> Spoil:
+    """The honest JSON with a checkout link that leads to another server."""
+    return edited(lambda value: {"url": urlsplit(str(value["url"]))._replace(scheme=scheme, netloc=host).geturl()})
 
 
 def _old_route(request: Request, honest: Response, _pause: Pause) -> Response:
-    return json_response({"message": "Not found"}, status=404) if request.path.startswith(STATUS) else honest
+    return NOT_FOUND if request.path.startswith(STATUS) else honest
 
 
 def _redirect(request: Request, _honest: Response, _pause: Pause) -> Response:
@@ -134,32 +103,44 @@ def _huge_body(_request: Request, honest: Response, _pause: Pause) -> Response:
     return replace(honest, body=honest.body + b" " * HUGE)
 
 
-UNAUTHORIZED = {"error": {"code": "UNAUTHORIZED", "message": "Unauthorised access!"}}
 BUSY = {"error": {"code": "CONFLICT", "message": "Another request is being processed."}}
 TOO_MANY = {"error": {"code": "RATE_LIMITED", "message": "Too many requests."}}
 FAILED = {"error": "Failed to get payment request"}
 CODE_5 = {"code": 5, "message": "Error occurred while creating the payment request."}
+OTHER_REFERENCE = "8f7d1c52-93b0-4e0e-a3d4-1b6f0c2e5a97"
+LOWER_STATE: Json = {
+    "paymentState": "OPEN",
+    "payment_state": "OPEN",
+    "filledAmount": None,
+    "filledAmountInUSD": None,
+    "filled_amount": "0",
+    "filled_amount_in_usd": "0",
+}
 
 FAULTS = {
     "html": Fault(fixed(Response(200, FRONT_END, HTML))),
     "redirect": Fault(_redirect),
-    "unauthorized": Fault(fixed(json_response(UNAUTHORIZED, status=401))),
+    "unauthorized": Fault(fixed(UNAUTHORIZED)),
     "conflict": Fault(fixed(json_response(BUSY, status=409))),
     "throttled": Fault(fixed(replace(json_response(TOO_MANY, status=429), headers=(("Retry-After", "7"),)))),
     "broken": Fault(fixed(json_response(FAILED, status=500))),
     "gateway": Fault(fixed(Response(502, BAD_GATEWAY, HTML)), acts=True),
-    "code5": Fault(fixed(json_response(CODE_5)), where=ON_CREATE),
+    "code5": Fault(fixed(json_response(CODE_5)), is_create),
     "slow_headers": Fault(_slow_headers, acts=True),
     "slow_body": Fault(_slow_body, acts=True),
     "cut_body": Fault(_cut_body, acts=True),
     "huge_body": Fault(_huge_body, acts=True),
     "not_json": Fault(fixed(Response(200, b'{"reference_id": ', "application/json")), acts=True),
-    "wrong_reference": Fault(edited(_wrong_reference), where=ON_STATUS, acts=True),
-    "wrong_customer": Fault(edited(_wrong_customer), where=ON_STATUS, acts=True),
-    "lower_state": Fault(edited(_lower_state), where=ON_STATUS, acts=True),
-    "old_route": Fault(_old_route, where=ON_STATUS, acts=True),
-    "foreign_url": Fault(edited(_on_site("https://checkout.elsewhere.example")), where=ON_CREATE, acts=True),
-    "localhost_url": Fault(edited(_on_site("http://localhost")), where=ON_CREATE, acts=True),
+    "wrong_reference": Fault(
+        replaced({"referenceID": OTHER_REFERENCE, "reference_id": OTHER_REFERENCE}), is_status, acts=True
+    ),
+    "wrong_customer": Fault(
+        replaced({"customerID": "somebody-else", "customer_id": "somebody-else"}), is_status, acts=True
+    ),
+    "lower_state": Fault(replaced(LOWER_STATE), is_status, acts=True),
+    "old_route": Fault(_old_route, is_status, acts=True),
+    "foreign_url": Fault(on_site("https", "checkout.elsewhere.example"), is_create, acts=True),
+    "localhost_url": Fault(on_site("http", "localhost"), is_create, acts=True),
 }
 
 
@@ -167,29 +148,27 @@ FAULTS = {
 class ActiveFault:
     """A fault in force: for one payment or for all, a number of times or for ever."""
 
-    reference: str | None
     fault: Fault
-    left: int | None
+    reference: str | None
+    left: float
 
     def applies_to(self, request: Request) -> bool:
         """Whether this request is to be spoiled."""
-        if self.left == 0 or place_of(request) not in self.fault.where:
-            return False
-        return self.reference is None or request.path.endswith(f"/{self.reference}")
+        about = self.reference is None or request.path.endswith(f"/{self.reference}")
+        return about and self.left > 0 and self.fault.where(request)
 
 
 class ActiveFaults:
     """The faults in force; the newest that fits applies. Its owner locks it."""
 
     def __init__(self) -> None:
-        """Start with honest answers."""
         self._active: list[ActiveFault] = []
 
     def add(self, name: str, *, reference: str | None = None, times: int | None = None) -> None:
         """Put a fault in force; raises ValueError for an unknown one, naming those there are."""
         if name not in FAULTS:
             raise ValueError(f"There is no fault {name!r}; there are {', '.join(FAULTS)}.")
-        self._active.append(ActiveFault(reference, FAULTS[name], times))
+        self._active.append(ActiveFault(FAULTS[name], reference, math.inf if times is None else times))
 
     def clear(self) -> None:
         """Answer honestly again."""
@@ -199,19 +178,6 @@ class ActiveFaults:
         """The fault that applies to this request, counted as used; None when there is none."""
         for active in reversed(self._active):
             if active.applies_to(request):
-                active.left = None if active.left is None else active.left - 1
+                active.left -= 1
                 return active.fault
         return None
-
-
-def place_of(request: Request) -> str:
-    """Which part of the API a request is for."""
-    if request.path.startswith((STATUS, SNAKE_STATUS)):
-        return ASKING
-    creates = request.method == "POST" and request.path.rstrip("/") == CREATE
-    return CREATING if creates else ELSEWHERE
-
-
-def is_call(request: Request) -> bool:
-    """Whether a request is for the API rather than for a page."""
-    return request.path.startswith(PREFIX)

@@ -56,28 +56,23 @@ def explorer(payment: Payment) -> str:
     return EXPLORER + payment.deposits[-1].transaction if payment.deposits else ""
 
 
-def precise(moment: datetime) -> str:
-    """RFC 3339 with microseconds, in UTC."""
-    return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def whole(moment: datetime) -> str:
-    """RFC 3339 with whole seconds, in UTC."""
-    return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+def timestamp(moment: datetime, *, timespec: str) -> str:
+    """RFC 3339, in UTC."""
+    return moment.astimezone(timezone.utc).isoformat(timespec=timespec).replace("+00:00", "Z")
 
 
 # --- where a customer pays -----------------------------------------------------------------
 
 
 def old_checkout(site: str, reference: str) -> str:
-    """2024: ``/pay`` with the address that tells the state."""
+    """2024: ``/pay`` with the address that answers with the state."""
     status = quote(f"{site}/api/v1/payment/ref/{reference}", safe="")
     return f"{site}/pay?reference_id={reference}&status_url={status}"
 
 
 def split_checkout(site: str, reference: str) -> str:
     """2025: ``/payments`` with the address of the API beside it."""
-    return f"{site}/payments?reference_id={reference}&host={site}"
+    return f"{checkout(site, reference)}&host={site}"
 
 
 def checkout(site: str, reference: str) -> str:
@@ -101,7 +96,7 @@ def snake_status(payment: Payment, project: Project, word: str, *, amount: str) 
         "currency_decimals": coin.decimals if coin else None,
         "blockchain_symbol": coin.network if coin else None,
         "deposit_address": payment.deposit_address,
-        "created_at": whole(payment.created_at),
+        "created_at": timestamp(payment.created_at, timespec="seconds"),
         "success_url": project.success_url,
         "cancel_url": project.cancel_url,
     }
@@ -138,7 +133,7 @@ def camel_status(payment: Payment, project: Project, word: str) -> Json:
         "referenceID": payment.reference,
         "successURL": project.success_url,
         "cancelURL": project.cancel_url,
-        "createdAt": precise(payment.created_at),
+        "createdAt": timestamp(payment.created_at, timespec="microseconds"),
         "explorerTransaction": explorer(payment),
         "externalPlatformID": 1,
     }
@@ -157,7 +152,7 @@ def confirming_status(payment: Payment, project: Project, word: str) -> Json:
 # --- webhooks -----------------------------------------------------------------------------
 
 
-def webhook_2024(payment: Payment, word: str, timestamp: int) -> Json:
+def webhook_2024(payment: Payment, word: str, now: int) -> Json:
     """February 2024: strings throughout, amounts in coins."""
     return {
         "customer_id": payment.customer_id,
@@ -168,14 +163,14 @@ def webhook_2024(payment: Payment, word: str, timestamp: int) -> Json:
         "currency": payment.currency or "USD",
         "filled_amount": received_coins(payment) or "0",
         "filled_amount_in_usd": received(payment) or "0",
-        "timestamp": str(timestamp),
+        "timestamp": str(now),
         "payment_info": {},
     }
 
 
-def webhook_faq(payment: Payment, word: str, timestamp: int) -> Json:
+def webhook_faq(payment: Payment, word: str, now: int) -> Json:
     """2025, as the FAQ describes it: ``payment_state``, and no time."""
-    del timestamp
+    del now
     return {
         "reference_id": payment.reference,
         "amount": usd(payment.amount_usd),
@@ -186,9 +181,9 @@ def webhook_faq(payment: Payment, word: str, timestamp: int) -> Json:
     }
 
 
-def webhook_late_2025(payment: Payment, word: str, timestamp: int) -> Json:
+def webhook_late_2025(payment: Payment, word: str, now: int) -> Json:
     """December 2025: numbers, all in dollars."""
-    del timestamp
+    del now
     return {
         "reference_id": payment.reference,
         "invoice_id": payment.invoice_id,
@@ -201,7 +196,7 @@ def webhook_late_2025(payment: Payment, word: str, timestamp: int) -> Json:
     }
 
 
-def webhook_2026(payment: Payment, word: str, timestamp: int) -> Json:
+def webhook_2026(payment: Payment, word: str, now: int) -> Json:
     """Since 3.1.2: confirmations while a deposit waits for them."""
     waiting = bool(payment.pending)
     return {
@@ -215,7 +210,7 @@ def webhook_2026(payment: Payment, word: str, timestamp: int) -> Json:
         "filled_amount_in_usd": received(payment),
         "sponsored_amount": "0",
         "sponsored_amount_in_usd": "0",
-        "timestamp": timestamp,
+        "timestamp": now,
         "payment_info": [_transaction(one, payment=payment) for one in payment.deposits],
         "confirmation_current": payment.confirmations if waiting else 0,
         "confirmation_required": payment.confirmations_required if waiting else 0,

@@ -10,12 +10,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from email.utils import formatdate
 from socketserver import TCPServer, ThreadingMixIn
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, cast
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
+
+from django.core.handlers.wsgi import LimitedStream
 
 from django_payram.sandbox.messages import content_length
 
 if TYPE_CHECKING:
+    from io import BytesIO
+
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
 
 logger = logging.getLogger(__name__)
@@ -35,27 +39,6 @@ WSGI = {
 }
 
 Pause = Callable[[float], object]
-
-
-class Body:
-    """The body of one request: ends where the request ends, also on a kept-alive connection."""
-
-    def __init__(self, source: BinaryIO, length: int) -> None:
-        """``length`` in bytes."""
-        self._source = source
-        self._left = length
-
-    def read(self, size: int = -1) -> bytes:
-        """At most ``size`` bytes."""
-        size = self._left if size < 0 else min(size, self._left)
-        data = self._source.read(size)
-        self._left -= len(data)
-        return data
-
-    def drain(self) -> None:
-        """Read what nobody wanted, or the next request would begin in the middle of this one."""
-        while self._left and self.read(64 * 1024):
-            pass
 
 
 class Connection(WSGIRequestHandler):
@@ -82,11 +65,13 @@ class Connection(WSGIRequestHandler):
         if not self.parse_request():
             return
         environ = {**self.get_environ(), **WSGI}
-        body = Body(cast("BinaryIO", self.rfile), content_length(environ))
+        body = LimitedStream(cast("BytesIO", self.rfile), content_length(environ))
         if not self._respond({**environ, "wsgi.input": body}):
             self.close_connection = True
         self.wfile.flush()
-        body.drain()
+        # What nobody read must not be taken for the next request.
+        while body.read(64 * 1024):
+            pass
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class' name
         """Say nothing: the pages tell what happened."""
@@ -170,37 +155,25 @@ class Server(ThreadingMixIn, WSGIServer):
         if not isinstance(fault, (ConnectionError, TimeoutError)):
             logger.error("The sandbox failed to answer a request.", exc_info=fault)
 
-    def serve(self) -> None:
-        """Take connections until the end; ``serve_forever`` would look for it only every so often."""
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Take connections in a thread of its own until the block ends, then close them all."""
+        thread = threading.Thread(target=self._serve, name="payram-sandbox", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._ending.set()
+            # One more connection, our own, wakes the thread.
+            with suppress(OSError):
+                socket.create_connection((self.server_name, self.server_port), timeout=1).close()
+            thread.join()
+            self.server_close()
+            for connection in list(self._open):
+                with suppress(OSError):  # the client was faster
+                    connection.shutdown(socket.SHUT_RDWR)
+
+    def _serve(self) -> None:
+        """As ``serve_forever``, which would look for the end only every so often."""
         while not self._ending.is_set():
             self.handle_request()
-
-    def end(self) -> None:
-        """Take no more connections: the last one is our own, and wakes the server."""
-        self._ending.set()
-        host, port = self.server_address[:2]
-        with suppress(OSError):
-            socket.create_connection((str(host), int(port)), timeout=1).close()
-
-    def hang_up(self) -> None:
-        """Close the socket and every kept-alive connection."""
-        self.server_close()
-        for connection in list(self._open):
-            try:
-                connection.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                continue  # the client was faster
-
-
-@contextmanager
-def serving(app: WSGIApplication, *, host: str, port: int, pause: Pause) -> Iterator[Server]:
-    """A server at work in a thread of its own until the block ends."""
-    server = Server(host, port, app=app, pause=pause)
-    thread = threading.Thread(target=server.serve, name="payram-sandbox", daemon=True)
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.end()
-        thread.join()
-        server.hang_up()
