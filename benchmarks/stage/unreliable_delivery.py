@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import requests
 
-from django_payram.sandbox.deliveries import OutgoingWebhook, send_by_requests
+from django_payram.sandbox.webhooks import OutgoingWebhook, send_by_requests
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -73,7 +73,7 @@ def answer(processor: Processor, request: Request) -> Response:
     except Refused as refusal:
         return refusal.response
     about = ABOUT.get(request.path.rstrip("/")) if request.method in {"GET", "HEAD"} else None
-    return json_response(about) if about and processor.api_version.tells_health else NOT_FOUND
+    return json_response(about) if about and processor.api_version.has_health else NOT_FOUND
 
 
 def _create(processor: Processor, request: Request) -> Response:

@@ -30,7 +30,7 @@ class ApiVersion:
     nested_errors: bool = False
     unknown_reference: int = 404
     status_needs_key: bool = False
-    tells_health: bool = False
+    has_health: bool = False
     reads_options: bool = False
     return_parameters: bool = False
     repeat_seconds: int | None = None
@@ -38,7 +38,7 @@ class ApiVersion:
     confirming_word: str = OPEN
 
     def word(self, payment: Payment) -> str:
-        """The state of a payment as this API version spells it."""
+        """The word of this API version for the state of a payment."""
         if payment.state == OPEN and payment.pending:
             return self.confirming_word
         return self.cancelled_word if payment.state == CANCELLED else payment.state
@@ -80,7 +80,7 @@ API_VERSIONS = {
         nested_errors=True,
         unknown_reference=401,
         status_needs_key=True,
-        tells_health=True,
+        has_health=True,
         reads_options=True,
         return_parameters=True,
         repeat_seconds=3,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from django_payram.sandbox import api
 from django_payram.sandbox.api_versions import api_version_named
-from django_payram.sandbox.faults import ActiveFaults
+from django_payram.sandbox.faults import ActiveFault
 from django_payram.sandbox.ledger import Ledger
 from django_payram.sandbox.messages import Request, Response, host_name, read_request
 from django_payram.sandbox.pages import Pages
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-    from django_payram.sandbox.deliveries import Delivery, Send
+    from django_payram.sandbox.webhooks import Delivery, Send
 
 logger = logging.getLogger(__name__)
 
@@ -47,11 +47,10 @@ class Call:
 class Sandbox(Processor):
     """A pretend PayRam server for one project: the WSGI application, and methods to make things happen there.
 
-    Thread-safe. ``webhook_url`` empty: no webhooks. ``data``: the file in which the ledger
-    survives a restart. ``send``: sends a webhook and returns status and text; by default over
-    the network. ``faults``: names of faults in force from the start. ``allowed_hosts``: names beside
-    those of this machine under which requests are answered, as any page in a browser could otherwise
-    reach the sandbox under a name of its own.
+    Thread-safe. ``webhook_url`` empty: no webhooks. ``data``: the file in which the ledger survives a restart.
+    ``send``: sends a webhook and returns status and text; by default over the network. ``faults``: names of faults in
+    force from the start. ``allowed_hosts``: names beside those of this machine under which requests are answered, as
+    any page in a browser could otherwise reach the sandbox under a name of its own.
     """
 
     def __init__(
@@ -74,32 +73,26 @@ class Sandbox(Processor):
         """Raises ValueError for an unknown API version or fault, a blank key, a broken data file, a wrong host."""
         if not api_key.strip():
             raise ValueError("The sandbox needs an API key.")
-        version = api_version_named(api_version)
-        ledger = Ledger(data)
-        sender = WebhookSender(
-            ledger, url=webhook_url, key=api_key, api_version=version, on=webhooks, send=send, clock=clock
-        )
-        super().__init__(
+        project = Project(
             api_key=api_key,
-            project=Project(merchant, success_url, cancel_url),
-            api_version=version,
-            ledger=ledger,
-            sender=sender,
-            blocks=confirmations_required,
-            clock=clock,
+            api_version=api_version_named(api_version),
+            merchant=merchant,
+            success_url=success_url,
+            cancel_url=cancel_url,
+            webhook_url=webhook_url,
+            confirmations_required=confirmations_required,
         )
-        self._pages = Pages(self, sender)
+        ledger = Ledger(data)
+        sender = WebhookSender(project, ledger, on=webhooks, send=send, clock=clock)
+        super().__init__(project, ledger=ledger, sender=sender, clock=clock)
+        self._pages = Pages(self)
         self._closing = threading.Event()
-        self._active = ActiveFaults()
-        for name in faults:
-            self._active.add(name)
+        self._faults = [ActiveFault(name) for name in faults]
         self._hosts = LOOPBACK | {host_name(host) for host in allowed_hosts}
         if "" in self._hosts:
             raise ValueError("An allowed host of the sandbox is a name or an address, without http:// and a path.")
         self.calls: list[Call] = []
         self.url = ""
-
-    # --- as a WSGI application --------------------------------------------------------------
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
@@ -170,14 +163,12 @@ class Sandbox(Processor):
     def inject_fault(self, reference: str | None, name: str, times: int | None = None) -> None:
         """Spoil answers about one payment, or all of them; ``times=None``: for ever."""
         with self._ledger.lock:
-            self._active.add(name, reference=reference, times=times)
+            self._faults.append(ActiveFault(name, reference, times))
 
     def clear_faults(self) -> None:
-        """Answer honestly again."""
+        """Answer correctly again."""
         with self._ledger.lock:
-            self._active.clear()
-
-    # --- inside -----------------------------------------------------------------------------
+            self._faults.clear()
 
     def _answer(self, request: Request) -> Response:
         if not api.is_call(request):
@@ -190,11 +181,12 @@ class Sandbox(Processor):
 
     def _answer_call(self, request: Request) -> Response:
         with self._ledger.lock:
-            fault = self._active.take(request)
-        if fault is None:
+            # The newest that applies.
+            active = next((one for one in reversed(self._faults) if one.take(request)), None)
+        if active is None:
             return api.answer(self, request)
-        honest = api.answer(self, request) if fault.acts else Response(200)
-        return fault.spoil(request, honest, self._closing.wait)
+        correct = api.answer(self, request) if active.fault.acts else Response(200)
+        return active.fault.spoil(request, correct, self._closing.wait)
 
     def _deliver_always(self) -> None:
         while not self._closing.wait(DELIVER_EVERY):

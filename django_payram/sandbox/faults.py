@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from django_payram.sandbox.api import NOT_FOUND, STATUS, UNAUTHORIZED, is_call, is_create, is_status
 from django_payram.sandbox.jsontext import decode
-from django_payram.sandbox.messages import Request, Response, json_response
+from django_payram.sandbox.messages import Pause, Request, Response, json_response
 
 if TYPE_CHECKING:
     from django_payram.sandbox.payloads import Json
@@ -25,7 +25,6 @@ HUGE = 2 * 1024 * 1024
 # Two names of one machine, so that a shop which follows the redirect is seen to come back.
 OTHER_NAMES = {"127.0.0.1": "localhost", "localhost": "127.0.0.1"}
 
-Pause = Callable[[float], object]
 Spoil = Callable[[Request, Response, Pause], Response]
 
 
@@ -44,36 +43,41 @@ class Fault:
 
 def fixed(answer: Response) -> Spoil:
     """Always this answer."""
-    return lambda _request, _honest, _pause: answer
+    return altered(lambda _correct: answer)
+
+
+def altered(alter: Callable[[Response], Response]) -> Spoil:
+    """The correct answer with something changed."""
+    return lambda _request, correct, _pause: alter(correct)
 
 
 def edited(edit: Callable[[Json], Json]) -> Spoil:
-    """The honest JSON with something changed; answers that are none stay as they are."""
+    """The correct JSON with something changed; answers that are none stay as they are."""
 
-    def spoil(_request: Request, honest: Response, _pause: Pause) -> Response:
-        value = decode(honest.body)
-        if honest.status != 200 or not isinstance(value, dict):
-            return honest
+    def spoil(correct: Response) -> Response:
+        value = decode(correct.body)
+        if correct.status != 200 or not isinstance(value, dict):
+            return correct
         return json_response({**value, **edit(value)})
 
-    return spoil
+    return altered(spoil)
 
 
 def replaced(changes: Json) -> Spoil:
-    """The honest JSON with other values in those of these fields that it has."""
+    """The correct JSON with other values in those of these fields that it has."""
     return edited(lambda value: {name: change for name, change in changes.items() if name in value})
 
 
 def on_site(scheme: str, host: str) -> Spoil:
-    """The honest JSON with a checkout link that leads to another server."""
+    """The correct JSON with a checkout link that leads to another server."""
     return edited(lambda value: {"url": urlsplit(str(value["url"]))._replace(scheme=scheme, netloc=host).geturl()})
 
 
-def _old_route(request: Request, honest: Response, _pause: Pause) -> Response:
-    return NOT_FOUND if request.path.startswith(STATUS) else honest
+def _old_route(request: Request, correct: Response, _pause: Pause) -> Response:
+    return NOT_FOUND if request.path.startswith(STATUS) else correct
 
 
-def _redirect(request: Request, _honest: Response, _pause: Pause) -> Response:
+def _redirect(request: Request, _correct: Response, _pause: Pause) -> Response:
     where = urlsplit(request.site)
     name = OTHER_NAMES.get(where.hostname or "", "elsewhere.example")
     port = f":{where.port}" if where.port else ""
@@ -81,26 +85,17 @@ def _redirect(request: Request, _honest: Response, _pause: Pause) -> Response:
     return Response(302, headers=(("Location", target),))
 
 
-def _slow_headers(_request: Request, honest: Response, _pause: Pause) -> Response:
-    return replace(honest, slow_headers=True)
-
-
-def _slow_body(_request: Request, honest: Response, pause: Pause) -> Response:
+def _slow_body(_request: Request, correct: Response, pause: Pause) -> Response:
     def drip() -> Iterator[bytes]:
-        for place in range(len(honest.body)):
-            yield honest.body[place : place + 1]
+        for place in range(len(correct.body)):
+            yield correct.body[place : place + 1]
             pause(1)
 
-    return replace(honest, chunks=drip())
+    return replace(correct, chunks=drip())
 
 
-def _cut_body(_request: Request, honest: Response, _pause: Pause) -> Response:
-    return replace(honest, chunks=[honest.body[: len(honest.body) // 2]])
-
-
-def _huge_body(_request: Request, honest: Response, _pause: Pause) -> Response:
-    # White space is valid JSON: only the size is wrong.
-    return replace(honest, body=honest.body + b" " * HUGE)
+def _half(body: bytes) -> bytes:
+    return body[: len(body) // 2]
 
 
 BUSY = {"error": {"code": "CONFLICT", "message": "Another request is being processed."}}
@@ -126,10 +121,11 @@ FAULTS = {
     "broken": Fault(fixed(json_response(FAILED, status=500))),
     "gateway": Fault(fixed(Response(502, BAD_GATEWAY, HTML)), acts=True),
     "code5": Fault(fixed(json_response(CODE_5)), is_create),
-    "slow_headers": Fault(_slow_headers, acts=True),
+    "slow_headers": Fault(altered(lambda correct: replace(correct, slow_headers=True)), acts=True),
     "slow_body": Fault(_slow_body, acts=True),
-    "cut_body": Fault(_cut_body, acts=True),
-    "huge_body": Fault(_huge_body, acts=True),
+    "cut_body": Fault(altered(lambda correct: replace(correct, chunks=[_half(correct.body)])), acts=True),
+    # White space is valid JSON: only the size is wrong.
+    "huge_body": Fault(altered(lambda correct: replace(correct, body=correct.body + b" " * HUGE)), acts=True),
     "not_json": Fault(fixed(Response(200, b'{"reference_id": ', "application/json")), acts=True),
     "wrong_reference": Fault(
         replaced({"referenceID": OTHER_REFERENCE, "reference_id": OTHER_REFERENCE}), is_status, acts=True
@@ -146,38 +142,23 @@ FAULTS = {
 
 @dataclass
 class ActiveFault:
-    """A fault in force: for one payment or for all, a number of times or for ever."""
+    """A fault in force, by name: for one payment or for all, a number of times or for ever."""
 
-    fault: Fault
-    reference: str | None
-    left: float
+    name: str
+    reference: str | None = None
+    times: int | None = None
 
-    def applies_to(self, request: Request) -> bool:
-        """Whether this request is to be spoiled."""
+    def __post_init__(self) -> None:
+        """Raises ValueError for an unknown fault, naming those there are."""
+        if self.name not in FAULTS:
+            raise ValueError(f"There is no fault {self.name!r}; there are {', '.join(FAULTS)}.")
+        self.fault = FAULTS[self.name]
+        self._left = math.inf if self.times is None else self.times
+
+    def take(self, request: Request) -> bool:
+        """Whether this request is to be spoiled; if so, it is counted."""
         about = self.reference is None or request.path.endswith(f"/{self.reference}")
-        return about and self.left > 0 and self.fault.where(request)
-
-
-class ActiveFaults:
-    """The faults in force; the newest that fits applies. Its owner locks it."""
-
-    def __init__(self) -> None:
-        self._active: list[ActiveFault] = []
-
-    def add(self, name: str, *, reference: str | None = None, times: int | None = None) -> None:
-        """Put a fault in force; raises ValueError for an unknown one, naming those there are."""
-        if name not in FAULTS:
-            raise ValueError(f"There is no fault {name!r}; there are {', '.join(FAULTS)}.")
-        self._active.append(ActiveFault(FAULTS[name], reference, math.inf if times is None else times))
-
-    def clear(self) -> None:
-        """Answer honestly again."""
-        self._active.clear()
-
-    def take(self, request: Request) -> Fault | None:
-        """The fault that applies to this request, counted as used; None when there is none."""
-        for active in reversed(self._active):
-            if active.applies_to(request):
-                active.left -= 1
-                return active.fault
-        return None
+        if not (about and self._left > 0 and self.fault.where(request)):
+            return False
+        self._left -= 1
+        return True

@@ -1,4 +1,4 @@
-"""One-time form_tokens for forms: a double click does a thing once, a foreign page does nothing."""
+"""One-time tokens for forms: a double click does a thing once, a foreign page does nothing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ MOST = 5000
 
 
 class TokenState(Enum):
-    """What a posted form_token turns out to be."""
+    """What a posted token turns out to be."""
 
     FRESH = "fresh"
     USED = "used"
@@ -18,15 +18,14 @@ class TokenState(Enum):
 
 
 class FormTokens:
-    """The form_tokens given out with pages; the newest five thousand are remembered."""
+    """The tokens given out with pages; the newest five thousand are remembered."""
 
     def __init__(self) -> None:
-        """Start with none given out."""
         self._lock = threading.Lock()
         self._used: dict[str, bool] = {}
 
     def issue(self) -> str:
-        """A new form_token for one rendering of a page."""
+        """A new token for one rendering of a page."""
         form_token = secrets.token_urlsafe(16)
         with self._lock:
             self._used[form_token] = False
@@ -35,7 +34,7 @@ class FormTokens:
         return form_token
 
     def take(self, form_token: str) -> TokenState:
-        """Use a form_token up."""
+        """Use a token up."""
         with self._lock:
             if form_token not in self._used:
                 return TokenState.UNKNOWN

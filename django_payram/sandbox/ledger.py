@@ -14,7 +14,7 @@ from django_payram.sandbox.payments import OPEN, Payment, UnknownPayment
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from django_payram.sandbox.deliveries import Delivery, QueuedWebhook
+    from django_payram.sandbox.webhooks import Delivery, QueuedWebhook
 
 LOG_LENGTH = 1000
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from http import HTTPStatus
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from _typeshed.wsgi import WSGIEnvironment
+
+Pause = Callable[[float], object]
 
 MOST_BYTES = 1024 * 1024
 LENGTH = re.compile(r"[0-9]{1,18}")
@@ -87,37 +90,23 @@ def json_response(value: object, *, status: int = 200) -> Response:
 
 def read_request(environ: WSGIEnvironment) -> Request:
     """The request of a WSGI environment, its body read up to 1 MiB."""
+    host = environ.get("HTTP_HOST") or f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}"
+    headers = {name[5:].replace("_", "-").lower(): environ[name] for name in environ if name.startswith("HTTP_")}
+    size = content_length(environ)
     return Request(
         method=environ["REQUEST_METHOD"].upper(),
         path=environ.get("PATH_INFO", "").encode("latin-1").decode("utf-8", "replace"),
         query=_pairs(environ.get("QUERY_STRING", "")),
-        headers=_headers(environ),
-        body=_body(environ),
-        site=_site(environ),
+        headers=headers,
+        body=environ["wsgi.input"].read(size) if size <= MOST_BYTES else None,
+        site=f"{environ['wsgi.url_scheme']}://{host}",
     )
-
-
-def _headers(environ: WSGIEnvironment) -> dict[str, str]:
-    return {name[5:].replace("_", "-").lower(): value for name, value in environ.items() if name.startswith("HTTP_")}
 
 
 def content_length(environ: WSGIEnvironment) -> int:
     """The announced length of the body in bytes; 0 when none can be read."""
     length = str(environ.get("CONTENT_LENGTH") or "")
     return int(length) if LENGTH.fullmatch(length) else 0
-
-
-def _body(environ: WSGIEnvironment) -> bytes | None:
-    size = content_length(environ)
-    if size > MOST_BYTES:
-        return None
-    body: bytes = environ["wsgi.input"].read(size) if size else b""
-    return body
-
-
-def _site(environ: WSGIEnvironment) -> str:
-    host = environ.get("HTTP_HOST") or f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}"
-    return f"{environ['wsgi.url_scheme']}://{host}"
 
 
 def _pairs(text: str) -> dict[str, str]:

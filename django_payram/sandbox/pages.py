@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from django_payram.sandbox.application import Sandbox
-    from django_payram.sandbox.webhooks import WebhookSender
 
 HERE = Path(__file__).parent
 ASSETS = {
@@ -48,10 +47,9 @@ PAGE_HEADERS = (
 class Pages:
     """Answers every request that is not for the API."""
 
-    def __init__(self, sandbox: Sandbox, sender: WebhookSender) -> None:
+    def __init__(self, sandbox: Sandbox) -> None:
         """Templates come from this package; Django's settings are not needed."""
         self._sandbox = sandbox
-        self._sender = sender
         self._form_tokens = FormTokens()
         self._engine = Engine(dirs=[str(HERE / "templates")], builtins=[presentation.__name__])
         self._routes: dict[tuple[str, str], Callable[[Request], Response]] = {
@@ -127,8 +125,8 @@ class Pages:
         shown = {
             "deliveries": self._sandbox.deliveries[: -LONGEST_LIST - 1 : -1],
             "waiting": self._sandbox.waiting,
-            "on": self._sender.on,
-            "url": self._sender.url,
+            "on": self._sandbox.webhooks,
+            "url": self._sandbox.project.webhook_url,
             "problem": _notice(request),
         }
         return self._page("deliveries.html", shown)
@@ -157,12 +155,10 @@ class Pages:
             return refusal
         form = request.form
         if form.get("do") == "switch":
-            self._sender.on = form.get("webhooks") == "on"
-        elif form.get("do") == "send-again" and self._sender.url:
-            self._sender.redeliver(self._sandbox.payment(form.get("reference", "")))
+            self._sandbox.webhooks = form.get("webhooks") == "on"
+        elif form.get("do") == "send-again" and self._sandbox.project.webhook_url:
+            self._sandbox.redeliver(form.get("reference", ""))
         return _see_other(DELIVERIES)
-
-    # --- inside -----------------------------------------------------------------------------
 
     def _asked(self, request: Request) -> Payment:
         return self._sandbox.payment(request.query.get("reference_id", ""))

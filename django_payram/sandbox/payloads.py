@@ -1,14 +1,15 @@
-"""How each API version of PayRam spells its answers and webhooks: functions from payment to JSON."""
+"""The answers and webhooks of each API version of PayRam: functions from payment to JSON."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from decimal import Decimal
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 if TYPE_CHECKING:
+    from django_payram.sandbox.api_versions import ApiVersion
     from django_payram.sandbox.payments import Deposit, Payment
 
 Json = dict[str, object]
@@ -17,13 +18,17 @@ CENT = Decimal("0.01")
 EXPLORER = "https://explorer.example/tx/"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Project:
-    """What the merchant set in PayRam's dashboard."""
+    """What the merchant set in PayRam's dashboard, and the API version of that PayRam."""
 
+    api_key: str = field(repr=False)
+    api_version: ApiVersion
     merchant: str
     success_url: str
     cancel_url: str
+    webhook_url: str
+    confirmations_required: int
 
 
 def plain(number: Decimal | None) -> str | None:

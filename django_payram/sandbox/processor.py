@@ -14,7 +14,6 @@ from django_payram.sandbox.payments import EXPIRING, Payment
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from django_payram.sandbox.api_versions import ApiVersion
     from django_payram.sandbox.coins import Coin
     from django_payram.sandbox.ledger import Ledger
     from django_payram.sandbox.payloads import Project
@@ -52,29 +51,16 @@ def dollars(value: Dollars) -> Decimal:
 class Processor:
     """The part of PayRam that knows payments: every change is saved, and a webhook about it queued."""
 
-    def __init__(
-        self,
-        *,
-        api_key: str,
-        project: Project,
-        api_version: ApiVersion,
-        ledger: Ledger,
-        sender: WebhookSender,
-        blocks: int,
-        clock: Clock,
-    ) -> None:
-        """``blocks`` is how many confirmations a deposit needs before it counts."""
+    def __init__(self, project: Project, *, ledger: Ledger, sender: WebhookSender, clock: Clock) -> None:
         self.project = project
-        self.api_version = api_version
+        self.api_version = project.api_version
         self.now = clock
-        self._api_key = api_key
         self._ledger = ledger
         self._sender = sender
-        self._blocks = blocks
 
     def has_key(self, given: str) -> bool:
         """Whether this is the project's key."""
-        return hmac.compare_digest(given.encode("utf-8", "surrogateescape"), self._api_key.encode())
+        return hmac.compare_digest(given.encode("utf-8", "surrogateescape"), self.project.api_key.encode())
 
     def create(self, wanted: CreateRequest, *, site: str) -> Payment:
         """Open a payment, and cancel the customer's other OPEN ones, as PayRam does."""
@@ -148,7 +134,7 @@ class Processor:
             )
             where = urlsplit(parent.url)
             child = self._draft(wanted, site=f"{where.scheme}://{where.netloc}")
-            return self._change(child.deposit(amount, confirmations=self._blocks)).reference
+            return self._change(child.deposit(amount, confirmations=child.blocks)).reference
 
     def _change(self, payment: Payment) -> Payment:
         return self._sender.queue(self._ledger.save(payment))
@@ -165,7 +151,7 @@ class Processor:
             created_at=now,
             expires_at=wanted.expires_at or now + self.api_version.lifetime,
             url=self.api_version.checkout(site, reference),
-            blocks=self._blocks,
+            blocks=self.project.confirmations_required,
             currency=wanted.coin.currency if wanted.coin else None,
             network=wanted.coin.network if wanted.coin else None,
         )

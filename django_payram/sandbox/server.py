@@ -1,4 +1,4 @@
-"""A real socket for the sandbox: threads, kept-alive connections, and an end that is one."""
+"""An HTTP server for the sandbox: a thread per connection, persistent connections, an end that closes them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import logging
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from email.utils import formatdate
 from socketserver import TCPServer, ThreadingMixIn
@@ -15,9 +14,10 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from django.core.handlers.wsgi import LimitedStream
 
-from django_payram.sandbox.messages import content_length
+from django_payram.sandbox.messages import Pause, content_length
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from io import BytesIO
 
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
@@ -37,8 +37,6 @@ WSGI = {
     "wsgi.multiprocess": False,
     "wsgi.run_once": False,
 }
-
-Pause = Callable[[float], object]
 
 
 class Connection(WSGIRequestHandler):
@@ -74,7 +72,7 @@ class Connection(WSGIRequestHandler):
             pass
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class' name
-        """Say nothing: the pages tell what happened."""
+        """Log nothing: the pages show what happened."""
 
     def _respond(self, environ: WSGIEnvironment) -> bool:
         """Send the application's answer; returns whether the connection can go on."""
@@ -149,7 +147,7 @@ class Server(ThreadingMixIn, WSGIServer):
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that leaves early is no news; all else is logged."""
+        """A client that closes the connection early is no error; all else is logged."""
         del request, client_address
         fault = sys.exc_info()[1]
         if not isinstance(fault, (ConnectionError, TimeoutError)):

@@ -15,15 +15,15 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from django_payram.sandbox.deliveries import Delivery, QueuedWebhook
 from django_payram.sandbox.payments import Deposit, Payment
+from django_payram.sandbox.webhooks import Delivery, QueuedWebhook
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from django_payram.sandbox.ledger import Ledger
 
-HEAD = {"format": 2}
+FIRST_LINE = {"format": 2}
 
 Row = dict[str, Any]
 Change = tuple[str, object]
@@ -44,7 +44,7 @@ def replace(path: Path, changes: Iterable[Change]) -> None:
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".new")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(json.dumps(HEAD) + "\n")
+            file.write(json.dumps(FIRST_LINE) + "\n")
             file.writelines(_lines(changes))
         Path(name).replace(path)
     except BaseException:
@@ -59,8 +59,8 @@ def load(path: Path, ledger: Ledger) -> None:
     if not path.exists():
         return
     try:
-        head, *lines = path.read_text(encoding="utf-8").split("\n")[:-1] or [""]
-        if json.loads(head) != HEAD:
+        first, *lines = path.read_text(encoding="utf-8").split("\n")[:-1] or [""]
+        if json.loads(first) != FIRST_LINE:
             raise ValueError("The format of the data file is unknown.")  # noqa: TRY301 - the message below names the file
         for line in lines:
             [(kind, row)] = json.loads(line).items()

@@ -1,32 +1,104 @@
-"""Queues a webhook for every change of a payment, and sends those that are due."""
+"""Webhooks: what is sent for every change of a payment, when it is tried again, and what the shop answered."""
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from itertools import count
 from typing import TYPE_CHECKING
 
 import requests
 
-from django_payram.sandbox.deliveries import (
-    Delivery,
-    OutgoingWebhook,
-    QueuedWebhook,
-    Send,
-    send_by_requests,
-    sign,
-    wait_before,
-)
 from django_payram.sandbox.jsontext import encode
 from django_payram.sandbox.payments import FINAL, Payment
 
 if TYPE_CHECKING:
-    from django_payram.sandbox.api_versions import ApiVersion
     from django_payram.sandbox.ledger import Ledger
+    from django_payram.sandbox.payloads import Project
 
+SEND_TIMEOUT = 10
+ANSWER_LENGTH = 500
+
+SECONDS, MINUTE, HOUR = 1, 60, 3600
+# The wait before each attempt, counted from the one before; in seconds.
+FIRST_TRIES = (0, 2 * SECONDS, 4 * SECONDS)
+LATER_TRIES = (30 * MINUTE, HOUR, 2 * HOUR, 4 * HOUR, 8 * HOUR, 24 * HOUR, 48 * HOUR)
+
+
+@dataclass(frozen=True)
+class OutgoingWebhook:
+    """One HTTP request to the shop. The headers hold the key, so they stay out of the repr."""
+
+    method: str
+    url: str
+    headers: dict[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+Send = Callable[[OutgoingWebhook], tuple[int, str]]
 Clock = Callable[[], datetime]
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One attempt: the state that was sent, and the answer. Status None means no answer at all."""
+
+    reference: str
+    state: str
+    attempt: int
+    at: datetime
+    status: int | None
+    answer: str
+    next_at: datetime | None
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the shop accepted the webhook: any 2xx."""
+        return self.status is not None and 200 <= self.status < 300
+
+
+@dataclass(frozen=True)
+class QueuedWebhook:
+    """A webhook that waits for its next attempt. The key is added only when it is sent."""
+
+    number: int
+    reference: str
+    state: str
+    final: bool
+    body: bytes
+    attempt: int
+    due_at: datetime
+
+    def outcome(self, *, status: int | None, text: str, now: datetime) -> Delivery:
+        """What is logged about an attempt to deliver this."""
+        return Delivery(self.reference, self.state, self.attempt, now, status, text[:ANSWER_LENGTH], next_at=None)
+
+
+def sign(body: bytes, *, key: str) -> str:
+    """The value of ``X-Payram-Signature`` for these bytes."""
+    return "sha256=" + hmac.new(key.encode(), body, hashlib.sha256).hexdigest()
+
+
+def send_by_requests(webhook: OutgoingWebhook) -> tuple[int, str]:
+    """Send over the network, following no redirect; raises requests' exceptions."""
+    with requests.request(
+        webhook.method,
+        webhook.url,
+        headers=webhook.headers,
+        data=webhook.body,
+        timeout=SEND_TIMEOUT,
+        allow_redirects=False,
+    ) as answer:
+        return answer.status_code, answer.text
+
+
+def wait_before(attempt: int, *, final: bool) -> timedelta | None:
+    """How long to wait before attempt number ``attempt``; None when there is none left."""
+    waits = FIRST_TRIES + LATER_TRIES if final else FIRST_TRIES
+    return timedelta(seconds=waits[attempt - 1]) if attempt <= len(waits) else None
 
 
 def utc_now() -> datetime:
@@ -37,23 +109,11 @@ def utc_now() -> datetime:
 class WebhookSender:
     """One project's webhooks. ``on`` is the switch: off, nothing is queued and nothing sent."""
 
-    def __init__(
-        self,
-        ledger: Ledger,
-        *,
-        url: str,
-        key: str,
-        api_version: ApiVersion,
-        on: bool,
-        send: Send | None,
-        clock: Clock,
-    ) -> None:
-        """Without a ``url`` nothing is queued."""
+    def __init__(self, project: Project, ledger: Ledger, *, on: bool, send: Send | None, clock: Clock) -> None:
+        """Without a ``webhook_url`` nothing is queued."""
         self.on = on
-        self.url = url
+        self._project = project
         self._ledger = ledger
-        self._key = key
-        self._api_version = api_version
         self._send = send or send_by_requests
         self._clock = clock
         self._numbers = count(max(ledger.waiting, default=0) + 1)
@@ -61,7 +121,7 @@ class WebhookSender:
 
     def queue(self, payment: Payment) -> Payment:
         """Queue a webhook with the present state of a payment; returns the payment. Call it under the lock."""
-        if self.on and self.url:
+        if self.on and self._project.webhook_url:
             self._ledger.enqueue(self._webhook(payment, now=self._clock()))
         return payment
 
@@ -84,7 +144,7 @@ class WebhookSender:
 
     def redeliver(self, payment: Payment) -> Delivery:
         """Send the present state at once; raises ValueError when no webhook URL is set."""
-        if not self.url:
+        if not self._project.webhook_url:
             raise ValueError("The sandbox has no webhook URL to send to.")
         now = self._clock()
         webhook = self._webhook(payment, now=now)
@@ -93,13 +153,14 @@ class WebhookSender:
             return self._ledger.record(webhook.outcome(status=status, text=text, now=now))
 
     def _webhook(self, payment: Payment, *, now: datetime) -> QueuedWebhook:
-        word = self._api_version.word(payment)
+        version = self._project.api_version
+        word = version.word(payment)
         return QueuedWebhook(
             number=next(self._numbers),
             reference=payment.reference,
             state=word,
             final=payment.state in FINAL,
-            body=encode(self._api_version.webhook(payment, word, int(now.timestamp()))),
+            body=encode(version.webhook(payment, word, int(now.timestamp()))),
             attempt=1,
             due_at=now,
         )
@@ -123,27 +184,25 @@ class WebhookSender:
             return self._ledger.record(done)
 
     def _post(self, webhook: QueuedWebhook) -> tuple[int | None, str]:
-        headers = {"Content-Type": "application/json", self._api_version.key_header: self._key}
-        if self._api_version.signs:
-            headers["X-Payram-Signature"] = sign(webhook.body, key=self._key)
+        version = self._project.api_version
+        headers = {"Content-Type": "application/json", version.key_header: self._project.api_key}
+        if version.signs:
+            headers["X-Payram-Signature"] = sign(webhook.body, key=self._project.api_key)
         try:
-            return self._send(OutgoingWebhook(self._api_version.webhook_method, self.url, headers, webhook.body))
+            return self._send(OutgoingWebhook(version.webhook_method, self._project.webhook_url, headers, webhook.body))
         except requests.RequestException as exc:
             # The class alone: messages of requests may repeat what was sent.
             return None, f"No answer ({type(exc).__name__})."
 
     def _repeat_progress(self, now: datetime) -> None:
-        if self._api_version.repeat_seconds is None:
+        """Queue a webhook for each confirming payment about which nothing waits and nothing was sent of late."""
+        seconds = self._project.api_version.repeat_seconds
+        confirming = self._ledger.confirming_payments()
+        if seconds is None or not confirming:
             return
-        since = now - timedelta(seconds=self._api_version.repeat_seconds)
-        for payment in self._ledger.confirming_payments():
-            if self._is_quiet_about(payment.reference, since=since):
+        since = now - timedelta(seconds=seconds)
+        waiting = {one.reference for one in self._ledger.waiting.values()}
+        sent = {one.reference for one in self._ledger.log if one.at > since}
+        for payment in confirming:
+            if payment.reference not in waiting | sent:
                 self.queue(payment)
-
-    def _is_quiet_about(self, reference: str, *, since: datetime) -> bool:
-        """Whether nothing waits for this payment and nothing was sent about it after ``since``."""
-        if any(one.reference == reference for one in self._ledger.waiting.values()):
-            return False
-        sent = (one.at for one in reversed(self._ledger.log) if one.reference == reference)
-        last = next(sent, None)
-        return last is None or last <= since

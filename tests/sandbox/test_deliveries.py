@@ -13,8 +13,8 @@ import requests
 
 from django_payram.sandbox import OutgoingWebhook, Sandbox
 from django_payram.sandbox.coins import BY_CODE
-from django_payram.sandbox.deliveries import send_by_requests, sign
 from django_payram.sandbox.processor import CreateRequest
+from django_payram.sandbox.webhooks import send_by_requests, sign
 
 KEY = "00112233445566778899aabbccddeeff"
 START = datetime(2026, 9, 1, 12, tzinfo=timezone.utc)

@@ -39,12 +39,12 @@ class Command(BaseCommand):
         )
         parser.add_argument("--port", type=int, default=8001, help="Port; 0 takes a free one.")
         parser.add_argument("--key", type=_key, default="", help="API key; default: that of PAYRAM's default.")
-        parser.add_argument("--webhook-url", default=f"{SHOP}/webhook/", help="Where to tell news.")
+        parser.add_argument("--webhook-url", default=f"{SHOP}/webhook/", help="Where webhooks go.")
         parser.add_argument("--success-url", default=f"{SHOP}/return/", help="After paying.")
         parser.add_argument("--cancel-url", default=f"{SHOP}/return/", help="After expiry.")
         parser.add_argument("--data", help="File in which the payments survive a restart.")
-        parser.add_argument("--api-version", choices=list(API_VERSIONS), default="2026", help="Dialect.")
-        parser.add_argument("--no-webhooks", action="store_true", help="Tell nobody.")
+        parser.add_argument("--api-version", choices=list(API_VERSIONS), default="2026", help="API version of PayRam.")
+        parser.add_argument("--no-webhooks", action="store_true", help="Send no webhooks.")
         parser.add_argument(
             "--fault",
             action="append",
