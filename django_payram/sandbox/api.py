@@ -7,8 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from django_payram.sandbox.coins import find_coin
-from django_payram.sandbox.jsontext import decode
-from django_payram.sandbox.messages import Request, Response, json_response
+from django_payram.sandbox.messages import Request, Response, decode, json_response
 from django_payram.sandbox.payloads import coin_snake_status
 from django_payram.sandbox.payments import UnknownPayment
 from django_payram.sandbox.processor import CreateRequest, Processor, dollars

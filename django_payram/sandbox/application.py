@@ -100,7 +100,7 @@ class Sandbox(Processor):
         response = self._answer(request) if request.host in self._hosts else _misdirected(request)
         if response.slow_headers:
             environ[SLOW_HEADERS] = True
-        start_response(response.status_line, response.all_headers)
+        response.start(start_response)
         if request.method == "HEAD":
             return []
         return [response.body] if response.chunks is None else response.chunks

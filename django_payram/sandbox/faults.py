@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from django_payram.sandbox.api import NOT_FOUND, STATUS, UNAUTHORIZED, is_call, is_create, is_status
-from django_payram.sandbox.jsontext import decode
-from django_payram.sandbox.messages import Pause, Request, Response, json_response
+from django_payram.sandbox.messages import Pause, Request, Response, decode, json_response
 
 if TYPE_CHECKING:
     from django_payram.sandbox.payloads import Json

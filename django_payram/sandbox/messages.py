@@ -1,23 +1,26 @@
-"""HTTP messages as values: what came in, what goes out."""
+"""HTTP messages as values, and JSON as PayRam reads and writes it."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import cached_property
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
-from django_payram.sandbox.jsontext import encode
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from _typeshed.wsgi import WSGIEnvironment
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 Pause = Callable[[float], object]
+
+# Go's encoder escapes these three in every string.
+GO_ESCAPES = {"&": "\\u0026", "<": "\\u003c", ">": "\\u003e"}
 
 MOST_BYTES = 1024 * 1024
 LENGTH = re.compile(r"[0-9]{1,18}")
@@ -62,19 +65,10 @@ class Response:
     chunks: Iterable[bytes] | None = field(default=None, repr=False)
     slow_headers: bool = False
 
-    @property
-    def status_line(self) -> str:
-        """``404 Not Found``."""
-        return f"{self.status} {HTTPStatus(self.status).phrase}"
-
-    @property
-    def all_headers(self) -> list[tuple[str, str]]:
-        """The headers to send, with type and length of the body."""
-        return [
-            ("Content-Type", self.content_type),
-            ("Content-Length", str(len(self.body))),
-            *self.headers,
-        ]
+    def start(self, start_response: StartResponse) -> None:
+        """Hand status and headers to the WSGI server, with type and length of the body."""
+        described = [("Content-Type", self.content_type), ("Content-Length", str(len(self.body)))]
+        start_response(f"{self.status} {HTTPStatus(self.status).phrase}", [*described, *self.headers])
 
 
 def host_name(text: str) -> str:
@@ -114,3 +108,33 @@ def _pairs(text: str) -> dict[str, str]:
         return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=100))
     except ValueError:
         return {}
+
+
+# --- JSON ---------------------------------------------------------------------------------------
+
+
+def encode(value: object) -> bytes:
+    """Compact JSON in UTF-8; a Decimal becomes a JSON number."""
+    text = json.dumps(value, separators=(",", ":"), default=_number)
+    for character, escape in GO_ESCAPES.items():
+        text = text.replace(character, escape)
+    return text.encode()
+
+
+def decode(body: bytes) -> object:
+    """The value of a JSON text, numbers as Decimal; raises ValueError for anything else."""
+    try:
+        return json.loads(body, parse_float=Decimal, parse_int=Decimal, parse_constant=_no_constant)
+    except RecursionError as exc:
+        raise ValueError("The JSON is nested too deeply.") from exc
+
+
+def _number(value: object) -> float:
+    if isinstance(value, Decimal):
+        # The last step before the wire: a double writes every sum of up to 15 digits exactly.
+        return float(value)
+    raise TypeError(f"{type(value).__name__} has no JSON form.")
+
+
+def _no_constant(name: str) -> object:
+    raise ValueError(f"{name} is not JSON.")

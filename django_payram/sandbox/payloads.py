@@ -8,6 +8,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from django_payram.sandbox.coins import coin_amount
+
 if TYPE_CHECKING:
     from django_payram.sandbox.api_versions import ApiVersion
     from django_payram.sandbox.payments import Deposit, Payment
@@ -31,9 +33,9 @@ class Project:
     confirmations_required: int
 
 
-def plain(number: Decimal | None) -> str | None:
-    """A decimal without an exponent and without idle zeros; None stays None."""
-    return None if number is None else format(number.normalize(), "f")
+def plain(number: Decimal) -> str:
+    """A decimal without an exponent and without trailing zeros."""
+    return format(number.normalize(), "f")
 
 
 def usd(number: Decimal) -> str:
@@ -48,12 +50,12 @@ def received(payment: Payment) -> str | None:
 
 def received_coins(payment: Payment) -> str | None:
     """The confirmed coins; None before any came."""
-    return plain(payment.filled_amount) if payment.filled_usd else None
+    return plain(coin_amount(payment.filled_usd, coin=payment.coin)) if payment.filled_usd and payment.coin else None
 
 
 def asked(payment: Payment) -> str:
     """The requested sum in the chosen coin, in dollars before the choice."""
-    return plain(payment.coin_amount) or usd(payment.amount_usd)
+    return plain(coin_amount(payment.amount_usd, coin=payment.coin)) if payment.coin else usd(payment.amount_usd)
 
 
 def explorer(payment: Payment) -> str:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from django_payram.sandbox.coins import (
     USUAL,
     Coin,
-    coin_amount,
     deposit_address,
     find_coin,
     transaction_hash,
@@ -123,16 +122,6 @@ class Payment:
     def confirmations_required(self) -> int:
         """Confirmations a deposit needs; 0 while there is no deposit."""
         return self.blocks if self.deposits else 0
-
-    @property
-    def coin_amount(self) -> Decimal | None:
-        """The requested sum in the chosen coin; None before the choice."""
-        return coin_amount(self.amount_usd, coin=self.coin) if self.coin else None
-
-    @property
-    def filled_amount(self) -> Decimal | None:
-        """The confirmed money in the chosen coin; None before the choice."""
-        return coin_amount(self.filled_usd, coin=self.coin) if self.coin else None
 
     def choose(self, coin: Coin) -> Payment:
         """The customer chooses a coin; no longer possible once money is on its way."""

@@ -81,7 +81,7 @@ def money(amount: Decimal) -> str:
 
 
 @register.filter
-def rest_in(payment: Payment, coin: Coin) -> str | None:
+def rest_in(payment: Payment, coin: Coin) -> str:
     """What is still to be sent, in that coin."""
     return plain(coin_amount(payment.unsent_usd, coin=coin))
 

@@ -8,6 +8,7 @@ import sys
 import threading
 from contextlib import contextmanager, suppress
 from email.utils import formatdate
+from http.server import BaseHTTPRequestHandler
 from socketserver import TCPServer, ThreadingMixIn
 from typing import TYPE_CHECKING, Any, cast
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
@@ -47,20 +48,14 @@ class Connection(WSGIRequestHandler):
     wbufsize = -1
     timeout = IDLE_SECONDS
     server: Server
-
-    def handle(self) -> None:
-        """Answer one request after the other."""
-        self.close_connection = False
-        while not self.close_connection:
-            self.handle_one_request()
+    # That of the class above it closes the connection after one request.
+    handle = BaseHTTPRequestHandler.handle
 
     def handle_one_request(self) -> None:
         """Read one request, let the application answer it, make room for the next."""
         self.close_connection = True
         self.raw_requestline = self.rfile.readline(LONGEST_LINE + 1)
-        if not self.raw_requestline or len(self.raw_requestline) > LONGEST_LINE:
-            return
-        if not self.parse_request():
+        if not self.raw_requestline or len(self.raw_requestline) > LONGEST_LINE or not self.parse_request():
             return
         environ = {**self.get_environ(), **WSGI}
         body = LimitedStream(cast("BytesIO", self.rfile), content_length(environ))
@@ -125,9 +120,8 @@ class Server(ThreadingMixIn, WSGIServer):
     @property
     def url(self) -> str:
         """Where it listens."""
-        host, port = self.server_address[:2]
-        name = f"[{host!s}]" if self.address_family == socket.AF_INET6 else str(host)
-        return f"http://{name}:{port}"
+        host = f"[{self.server_name}]" if self.address_family == socket.AF_INET6 else self.server_name
+        return f"http://{host}:{self.server_port}"
 
     def server_bind(self) -> None:
         """Bind without asking the name service who we are, which can take seconds."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import requests
 
-from django_payram.sandbox.jsontext import encode
+from django_payram.sandbox.messages import encode
 from django_payram.sandbox.payments import FINAL, Payment
 
 if TYPE_CHECKING:
