@@ -17,16 +17,15 @@ from django_payram.sandbox.pages import Pages
 from django_payram.sandbox.payloads import Project
 from django_payram.sandbox.processor import Processor
 from django_payram.sandbox.server import SLOW_HEADERS, Server
-from django_payram.sandbox.webhooks import Clock, WebhookSender, utc_now
+from django_payram.sandbox.webhooks import Clock, utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from datetime import datetime
     from pathlib import Path
 
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-    from django_payram.sandbox.webhooks import Delivery, Send
+    from django_payram.sandbox.webhooks import Send
 
 logger = logging.getLogger(__name__)
 
@@ -82,9 +81,7 @@ class Sandbox(Processor):
             webhook_url=webhook_url,
             confirmations_required=confirmations_required,
         )
-        ledger = Ledger(data)
-        sender = WebhookSender(project, ledger, on=webhooks, send=send, clock=clock)
-        super().__init__(project, ledger=ledger, sender=sender, clock=clock)
+        super().__init__(project, Ledger(data), webhooks=webhooks, send=send, clock=clock)
         self._pages = Pages(self)
         self._closing = threading.Event()
         self._faults = [ActiveFault(name) for name in faults]
@@ -97,7 +94,7 @@ class Sandbox(Processor):
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
         request = read_request(environ)
-        response = self._answer(request) if request.host in self._hosts else _misdirected(request)
+        response = self._answer(request)
         if response.slow_headers:
             environ[SLOW_HEADERS] = True
         response.start(start_response)
@@ -127,39 +124,6 @@ class Sandbox(Processor):
         if deliver:
             sending.join()
 
-    # --- webhooks ---------------------------------------------------------------------------
-
-    @property
-    def deliveries(self) -> list[Delivery]:
-        """Every attempt to deliver a webhook, oldest first; the newest thousand are kept."""
-        with self._ledger.lock:
-            return list(self._ledger.log)
-
-    @property
-    def waiting(self) -> int:
-        """How many webhooks wait for an attempt."""
-        with self._ledger.lock:
-            return len(self._ledger.waiting)
-
-    @property
-    def webhooks(self) -> bool:
-        """The switch: off, nothing is queued and nothing that waits is sent."""
-        return self._sender.on
-
-    @webhooks.setter
-    def webhooks(self, on: bool) -> None:
-        self._sender.on = on
-
-    def deliver_due(self, now: datetime | None = None) -> list[Delivery]:
-        """Send every webhook that is due, in this thread; each at most once."""
-        return self._sender.deliver_due(now)
-
-    def redeliver(self, reference: str) -> Delivery:
-        """Send the present state of a payment at once."""
-        return self._sender.redeliver(self.payment(reference))
-
-    # --- faults -----------------------------------------------------------------------------
-
     def inject_fault(self, reference: str | None, name: str, times: int | None = None) -> None:
         """Spoil answers about one payment, or all of them; ``times=None``: for ever."""
         with self._ledger.lock:
@@ -171,6 +135,10 @@ class Sandbox(Processor):
             self._faults.clear()
 
     def _answer(self, request: Request) -> Response:
+        if request.host not in self._hosts:
+            name = repr(request.host)
+            text = f"The sandbox does not answer under the name {name}. If it should, give it as an allowed host."
+            return Response(421, text.encode())
         if not api.is_call(request):
             return self._pages.answer(request)
         response = self._answer_call(request)
@@ -194,8 +162,3 @@ class Sandbox(Processor):
                 self.deliver_due()
             except Exception:
                 logger.exception("The sandbox failed to send a webhook.")
-
-
-def _misdirected(request: Request) -> Response:
-    text = f"The sandbox does not answer under the name {request.host!r}. If it should, give it as an allowed host."
-    return Response(421, text.encode())

@@ -8,13 +8,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from django_payram.sandbox.coins import (
-    USUAL,
-    Coin,
-    deposit_address,
-    find_coin,
-    transaction_hash,
-)
+from django_payram.sandbox.coins import USUAL, Coin, deposit_address, find_coin, transaction_hash
 
 if TYPE_CHECKING:
     from datetime import datetime

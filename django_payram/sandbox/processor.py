@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from django_payram.sandbox.payments import EXPIRING, Payment
+from django_payram.sandbox.webhooks import WebhookSender
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from django_payram.sandbox.coins import Coin
-    from django_payram.sandbox.ledger import Ledger
-    from django_payram.sandbox.payloads import Project
-    from django_payram.sandbox.webhooks import Clock, WebhookSender
+    from django_payram.sandbox.webhooks import Delivery
 
 Dollars = Decimal | int | str
 MOST_DOLLARS = Decimal(1_000_000_000)
@@ -48,15 +47,8 @@ def dollars(value: Dollars) -> Decimal:
     return amount
 
 
-class Processor:
+class Processor(WebhookSender):
     """The part of PayRam that knows payments: every change is saved, and a webhook about it queued."""
-
-    def __init__(self, project: Project, *, ledger: Ledger, sender: WebhookSender, clock: Clock) -> None:
-        self.project = project
-        self.api_version = project.api_version
-        self.now = clock
-        self._ledger = ledger
-        self._sender = sender
 
     def has_key(self, given: str) -> bool:
         """Whether this is the project's key."""
@@ -136,8 +128,12 @@ class Processor:
             child = self._draft(wanted, site=f"{where.scheme}://{where.netloc}")
             return self._change(child.deposit(amount, confirmations=child.blocks)).reference
 
+    def redeliver(self, reference: str) -> Delivery:
+        """Send the present state of a payment at once; raises ValueError when no webhook URL is set."""
+        return self._send_now(self.payment(reference))
+
     def _change(self, payment: Payment) -> Payment:
-        return self._sender.queue(self._ledger.save(payment))
+        return self._queue(self._ledger.save(payment))
 
     def _draft(self, wanted: CreateRequest, *, site: str) -> Payment:
         reference = str(uuid.uuid4())

@@ -58,9 +58,8 @@ class Connection(WSGIRequestHandler):
         if not self.raw_requestline or len(self.raw_requestline) > LONGEST_LINE or not self.parse_request():
             return
         environ = {**self.get_environ(), **WSGI}
-        body = LimitedStream(cast("BytesIO", self.rfile), content_length(environ))
-        if not self._respond({**environ, "wsgi.input": body}):
-            self.close_connection = True
+        body = environ["wsgi.input"] = LimitedStream(cast("BytesIO", self.rfile), content_length(environ))
+        self._respond(environ)
         self.wfile.flush()
         # What nobody read must not be taken for the next request.
         while body.read(64 * 1024):
@@ -69,20 +68,16 @@ class Connection(WSGIRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class' name
         """Log nothing: the pages show what happened."""
 
-    def _respond(self, environ: WSGIEnvironment) -> bool:
-        """Send the application's answer; returns whether the connection can go on."""
+    def _respond(self, environ: WSGIEnvironment) -> None:
+        """Send the application's answer; the connection goes on if the answer is as long as it said."""
         head: list[Any] = []
-
-        def start_response(status: str, headers: list[tuple[str, str]], *_: object) -> object:
-            head[:] = [status, headers]
-            return None
-
         app = self.server.get_app()
-        chunks = app(environ, start_response)  # type: ignore[arg-type,misc] # no write() here
+        chunks = app(environ, lambda status, fields, *_: head.extend((status, fields)))  # type: ignore[arg-type,misc] # no write() here
         status, headers = head
         self._send_head(status, headers, slow=SLOW_HEADERS in environ)
         sent = sum(self._send(chunk) for chunk in chunks)
-        return self.command == "HEAD" or sent == int(dict(headers)["Content-Length"])
+        if self.command != "HEAD" and sent != int(dict(headers)["Content-Length"]):
+            self.close_connection = True
 
     def _send_head(self, status: str, headers: list[tuple[str, str]], *, slow: bool) -> None:
         lines = [f"{name}: {value}" for name, value in [("Date", formatdate(usegmt=True)), *headers]]

@@ -107,29 +107,39 @@ def utc_now() -> datetime:
 
 
 class WebhookSender:
-    """One project's webhooks. ``on`` is the switch: off, nothing is queued and nothing sent."""
+    """One project's webhooks. ``webhooks`` is the switch: off, nothing is queued and nothing that waits is sent."""
 
-    def __init__(self, project: Project, ledger: Ledger, *, on: bool, send: Send | None, clock: Clock) -> None:
+    def __init__(self, project: Project, ledger: Ledger, *, webhooks: bool, send: Send | None, clock: Clock) -> None:
         """Without a ``webhook_url`` nothing is queued."""
-        self.on = on
-        self._project = project
+        self.webhooks = webhooks
+        self.project = project
+        self.api_version = project.api_version
+        self.now = clock
         self._ledger = ledger
         self._send = send or send_by_requests
-        self._clock = clock
         self._numbers = count(max(ledger.waiting, default=0) + 1)
         self._sending: set[int] = set()
 
-    def queue(self, payment: Payment) -> Payment:
-        """Queue a webhook with the present state of a payment; returns the payment. Call it under the lock."""
-        if self.on and self._project.webhook_url:
-            self._ledger.enqueue(self._webhook(payment, now=self._clock()))
-        return payment
+    @property
+    def deliveries(self) -> list[Delivery]:
+        """Every attempt to deliver a webhook, oldest first; the newest thousand are kept."""
+        with self._ledger.lock:
+            return list(self._ledger.log)
+
+    @property
+    def waiting(self) -> int:
+        """How many webhooks wait for an attempt."""
+        with self._ledger.lock:
+            return len(self._ledger.waiting)
 
     def deliver_due(self, now: datetime | None = None) -> list[Delivery]:
-        """Send every webhook that is due; an exception other than requests' own comes through."""
-        if not self.on:
+        """Send every webhook that is due, in this thread, each at most once.
+
+        An exception of ``send`` other than requests' own comes through.
+        """
+        if not self.webhooks:
             return []
-        moment = now or self._clock()
+        moment = now or self.now()
         with self._ledger.lock:
             self._repeat_progress(moment)
             waiting = (one for one in self._ledger.waiting.values() if one.number not in self._sending)
@@ -142,25 +152,30 @@ class WebhookSender:
             with self._ledger.lock:
                 self._sending -= numbers
 
-    def redeliver(self, payment: Payment) -> Delivery:
+    def _queue(self, payment: Payment) -> Payment:
+        """Queue a webhook with the present state of a payment; returns the payment. Call it under the lock."""
+        if self.webhooks and self.project.webhook_url:
+            self._ledger.enqueue(self._webhook(payment, now=self.now()))
+        return payment
+
+    def _send_now(self, payment: Payment) -> Delivery:
         """Send the present state at once; raises ValueError when no webhook URL is set."""
-        if not self._project.webhook_url:
+        if not self.project.webhook_url:
             raise ValueError("The sandbox has no webhook URL to send to.")
-        now = self._clock()
+        now = self.now()
         webhook = self._webhook(payment, now=now)
         status, text = self._post(webhook)
         with self._ledger.changing():
             return self._ledger.record(webhook.outcome(status=status, text=text, now=now))
 
     def _webhook(self, payment: Payment, *, now: datetime) -> QueuedWebhook:
-        version = self._project.api_version
-        word = version.word(payment)
+        word = self.api_version.word(payment)
         return QueuedWebhook(
             number=next(self._numbers),
             reference=payment.reference,
             state=word,
             final=payment.state in FINAL,
-            body=encode(version.webhook(payment, word, int(now.timestamp()))),
+            body=encode(self.api_version.webhook(payment, word, int(now.timestamp()))),
             attempt=1,
             due_at=now,
         )
@@ -184,19 +199,19 @@ class WebhookSender:
             return self._ledger.record(done)
 
     def _post(self, webhook: QueuedWebhook) -> tuple[int | None, str]:
-        version = self._project.api_version
-        headers = {"Content-Type": "application/json", version.key_header: self._project.api_key}
+        version = self.api_version
+        headers = {"Content-Type": "application/json", version.key_header: self.project.api_key}
         if version.signs:
-            headers["X-Payram-Signature"] = sign(webhook.body, key=self._project.api_key)
+            headers["X-Payram-Signature"] = sign(webhook.body, key=self.project.api_key)
         try:
-            return self._send(OutgoingWebhook(version.webhook_method, self._project.webhook_url, headers, webhook.body))
+            return self._send(OutgoingWebhook(version.webhook_method, self.project.webhook_url, headers, webhook.body))
         except requests.RequestException as exc:
             # The class alone: messages of requests may repeat what was sent.
             return None, f"No answer ({type(exc).__name__})."
 
     def _repeat_progress(self, now: datetime) -> None:
         """Queue a webhook for each confirming payment about which nothing waits and nothing was sent of late."""
-        seconds = self._project.api_version.repeat_seconds
+        seconds = self.api_version.repeat_seconds
         confirming = self._ledger.confirming_payments()
         if seconds is None or not confirming:
             return
@@ -205,4 +220,4 @@ class WebhookSender:
         sent = {one.reference for one in self._ledger.log if one.at > since}
         for payment in confirming:
             if payment.reference not in waiting | sent:
-                self.queue(payment)
+                self._queue(payment)
