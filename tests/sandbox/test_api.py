@@ -237,7 +237,7 @@ def test_older_answers_are_in_snake_case(open_shop, api_version):
         assert body["currency_symbol"] == "USDC"
 
 
-def test_the_second_route_speaks_snake_case_in_2026_too(open_shop):
+def test_the_second_route_answers_in_snake_case_in_2026_too(open_shop):
     shop = open_shop()
     assert shop.get(f"/api/v1/payment/ref/{shop.create()}").json()["payment_state"] == "OPEN"
 

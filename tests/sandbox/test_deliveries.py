@@ -1,4 +1,4 @@
-"""What the pretend PayRam tells the shop, how often, and how it proves who it is."""
+"""The webhooks of the pretend PayRam: when they are sent, how often, and how they are signed."""
 
 from __future__ import annotations
 
@@ -200,7 +200,7 @@ def test_a_top_up_is_a_new_payment_of_the_same_customer():
     assert bench.sandbox.payment(parent).state == "PARTIALLY_FILLED"
 
 
-def test_a_confirming_deposit_is_notified_again_every_three_seconds():
+def test_a_webhook_about_a_confirming_deposit_is_repeated_every_three_seconds():
     bench = Bench()
     bench.sandbox.see(bench.create())
     for seconds in (0, 1, 2, 3, 4, 6):

@@ -109,7 +109,7 @@ def test_a_body_can_be_huge_and_still_json(shop, reference):
     assert answer.json()["paymentState"] == "FILLED"
 
 
-def test_a_body_can_trickle(shop, reference):
+def test_a_body_can_be_slow(shop, reference):
     shop.sandbox.inject_fault(None, "slow_body")
     begun = time.monotonic()
     with shop.ask(reference, stream=True) as answer:
@@ -117,7 +117,7 @@ def test_a_body_can_trickle(shop, reference):
     assert 0.8 < time.monotonic() - begun < 4
 
 
-def test_headers_can_trickle_and_leaving_does_not_wait_for_them():
+def test_headers_can_be_slow_and_closing_does_not_wait_for_them():
     with Sandbox(api_key=KEY, faults=["slow_headers"]).serve() as sandbox:
         shop = Shop(sandbox)
         with pytest.raises(requests.ReadTimeout):
@@ -132,12 +132,12 @@ def test_headers_can_trickle_and_leaving_does_not_wait_for_them():
     [("wrong_reference", "referenceID"), ("wrong_customer", "customerID"), ("lower_state", "paymentState")],
 )
 def test_an_answer_about_a_payment_can_be_wrong(shop, reference, kind, name):
-    honest = shop.ask(reference).json()
+    correct = shop.ask(reference).json()
     shop.sandbox.inject_fault(reference, kind)
     wrong = shop.ask(reference).json()
-    assert list(wrong) == list(honest)
-    assert wrong[name] != honest[name]
-    assert wrong["amountInUSD"] == honest["amountInUSD"]
+    assert list(wrong) == list(correct)
+    assert wrong[name] != correct[name]
+    assert wrong["amountInUSD"] == correct["amountInUSD"]
 
 
 def test_a_lowered_state_hides_the_money(shop, reference):

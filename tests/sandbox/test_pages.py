@@ -202,7 +202,7 @@ def test_the_same_press_twice_pays_once(browser):
     assert browser.sandbox.payment(reference).filled_usd == 10
 
 
-def test_a_press_without_a_ticket_of_ours_does_nothing_and_says_so(browser):
+def test_a_form_without_a_token_of_ours_does_nothing_and_says_so(browser):
     reference = browser.create()
     page = browser.payment(reference)
     answer = browser.http.post(page.url, data={"do": "pay", "form_token": "foreign"}, timeout=5)
@@ -250,7 +250,7 @@ def test_the_way_back_is_just_as_configured_before_2026(open_browser, api_versio
     assert link_back(browser.http.get(url, timeout=5)) == SUCCESS
 
 
-def test_the_script_is_notified_when_a_payment_changes(browser):
+def test_the_script_sees_when_a_payment_changes(browser):
     reference = browser.create()
     page = browser.payment(reference)
     watch = unescape(re.search(r'data-watch="([^"]*)"', page.text)[1])
@@ -287,7 +287,7 @@ def test_own_files_are_served_and_no_others(browser, name):
         assert browser.http.get(browser.sandbox.url + path, timeout=5).status_code == 404
 
 
-def test_a_ticket_is_good_once():
+def test_a_token_is_good_once():
     form_tokens = FormTokens()
     form_token = form_tokens.issue()
     assert [form_tokens.take(one) for one in (form_token, form_token, "foreign")] == [
@@ -297,7 +297,7 @@ def test_a_ticket_is_good_once():
     ]
 
 
-def test_old_tickets_are_forgotten():
+def test_old_tokens_are_forgotten():
     form_tokens = FormTokens()
     first, *_, last = [form_tokens.issue() for _ in range(5001)]
     assert (form_tokens.take(first), form_tokens.take(last)) == (TokenState.UNKNOWN, TokenState.FRESH)

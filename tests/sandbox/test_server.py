@@ -72,7 +72,7 @@ def test_wrong_dollars_are_refused(open_shop, usd, error):
     assert shop.sandbox.payment(reference).filled_usd == 0
 
 
-@pytest.mark.parametrize("verb", ["pay", "see", "confirm", "expire", "top_up", "payment", "redeliver"])
-def test_every_lever_refuses_an_unknown_reference(verb):
+@pytest.mark.parametrize("method", ["pay", "see", "confirm", "expire", "top_up", "payment", "redeliver"])
+def test_every_method_refuses_an_unknown_reference(method):
     with pytest.raises(UnknownPayment):
-        getattr(make(), verb)("nobody")
+        getattr(make(), method)("nobody")

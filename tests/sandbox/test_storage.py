@@ -12,7 +12,7 @@ from tests.sandbox.helpers import KEY, Shop, make
 
 
 def test_the_payments_survive_a_restart_and_never_hold_the_key(tmp_path):
-    file = tmp_path / "books.json"
+    file = tmp_path / "data.json"
     sandbox = make(data=file, send=lambda _: (500, "no"))
     with sandbox.serve():
         shop = Shop(sandbox)
@@ -27,11 +27,11 @@ def test_the_payments_survive_a_restart_and_never_hold_the_key(tmp_path):
     assert KEY not in file.read_text()
     later = datetime.now(timezone.utc) + timedelta(seconds=3)
     assert [one.attempt for one in again.deliver_due(later)] == [2, 2, 2, 2]
-    assert [path.name for path in tmp_path.iterdir()] == ["books.json"]
+    assert [path.name for path in tmp_path.iterdir()] == ["data.json"]
 
 
 def test_what_a_crash_left_of_the_last_line_is_forgotten(tmp_path):
-    file = tmp_path / "books.json"
+    file = tmp_path / "data.json"
     sandbox = make(data=file)
     with sandbox.serve():
         shop = Shop(sandbox)
@@ -48,7 +48,7 @@ def test_what_a_crash_left_of_the_last_line_is_forgotten(tmp_path):
 
 
 def test_a_change_writes_only_itself(tmp_path):
-    file = tmp_path / "books.json"
+    file = tmp_path / "data.json"
     sandbox = make(data=file)
     with sandbox.serve():
         shop = Shop(sandbox)
@@ -64,20 +64,20 @@ def test_a_change_writes_only_itself(tmp_path):
     "text", ["", "{", "[]\n", '{"format": 1}\n', '{"format": 2}', '{"format": 2}\n{"payment": {}}\n']
 )
 def test_a_broken_data_file_is_an_error_that_names_the_file(tmp_path, text):
-    file = tmp_path / "books.json"
+    file = tmp_path / "data.json"
     file.write_text(text)
     with pytest.raises(CorruptData, match=re.escape(str(file))):
         make(data=file)
 
 
 def test_a_data_file_in_no_folder_is_an_error_that_names_it(tmp_path):
-    file = tmp_path / "nowhere" / "books.json"
+    file = tmp_path / "nowhere" / "data.json"
     with pytest.raises(CorruptData, match=re.escape(str(file))):
         make(data=file)
 
 
 def test_a_failed_save_leaves_the_old_file(tmp_path):
-    file = tmp_path / "books.json"
+    file = tmp_path / "data.json"
     sandbox = make(data=file)
     with sandbox.serve():
         shop = Shop(sandbox)
@@ -85,8 +85,8 @@ def test_a_failed_save_leaves_the_old_file(tmp_path):
         before = file.read_text()
         file.unlink()
         file.mkdir()
-        with pytest.raises(OSError, match=re.escape("books.json")):
+        with pytest.raises(OSError, match=re.escape("data.json")):
             sandbox.expire(sandbox.payments()[0].reference)
         shop.http.close()
     assert before.count("reference") > 0
-    assert [path.name for path in tmp_path.iterdir()] == ["books.json"]
+    assert [path.name for path in tmp_path.iterdir()] == ["data.json"]
