@@ -61,7 +61,16 @@ def test_a_change_writes_only_itself(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]\n", '{"format": 1}\n', '{"format": 2}', '{"format": 2}\n{"payment": {}}\n']
+    "text",
+    [
+        "",
+        "{",
+        "[]\n",
+        '{"format": 1}\n',
+        '{"format": 2}',
+        '{"format": 2}\n{"payment": {}}\n',
+        '{"format": 2}\n{"other": 1}\n',
+    ],
 )
 def test_a_broken_data_file_is_an_error_that_names_the_file(tmp_path, text):
     file = tmp_path / "data.json"
