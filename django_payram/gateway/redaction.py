@@ -44,8 +44,11 @@ def quoted(text: str, limit: int) -> str:
 
 
 def clean_text(text: str) -> str:
-    """Return a text to be kept without keys, e-mail addresses, and NUL characters, which PostgreSQL does not keep."""
-    text = redact(text.replace("\x00", ""))
+    """Return a text to be kept without keys, e-mail addresses, and what PostgreSQL does not keep.
+
+    That is NUL characters, and halves of surrogate pairs, which cannot be encoded.
+    """
+    text = redact(text.replace("\x00", "").encode("utf-8", "replace").decode())
     return ADDRESSES.sub(ADDRESS, text) if "@" in text or "%40" in text else text
 
 
@@ -60,8 +63,7 @@ def clean(value: object) -> object:
     if isinstance(value, list | tuple):
         return [clean(inside) for inside in value]
     if isinstance(value, str):
-        # Half of a surrogate pair cannot be encoded.
-        return clean_text(value.encode("utf-8", "replace").decode())
+        return clean_text(value)
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() and abs(value) < LARGEST_EXACT else str(value)
     return value

@@ -279,9 +279,8 @@ class Payment(models.Model):
 
     @property
     def is_confirming(self) -> bool:
-        """Whether money is on the chain and not yet confirmed; it may also come for a link that was just canceled."""
-        awaited = self.state == State.OPEN or (self.state == State.CANCELED and self.closed_at is None)
-        return awaited and self.confirmations is not None and not self.is_paid
+        """Whether money is on the chain and not yet confirmed; it may also come for a link that was canceled."""
+        return self.state in (State.OPEN, State.CANCELED) and self.confirmations is not None and not self.is_paid
 
     @property
     def has_money(self) -> bool:

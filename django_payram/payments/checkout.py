@@ -108,6 +108,8 @@ def _claim_link(request: PaymentRequest) -> tuple[Payment, bool]:
         attempts = _attempts(request)
         _refuse_if_paid(attempts)
         live = next((payment for payment in attempts if payment.live_slot is not None), None)
+        # A closed link on which money is confirming is as good as live: with another one that would be paid twice.
+        live = live or next((payment for payment in attempts if payment.is_confirming and not payment.parent_id), None)
         if live is not None and _is_being_made(live):
             live = _wait(live, until)
         if live is not None and (live.is_open or live.is_confirming) and request.is_met_by(live) and usable_link(live):

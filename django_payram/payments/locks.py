@@ -29,6 +29,10 @@ def lock(payment: Payment) -> Group:
     else:
         root = payment.parent_id or payment.pk
         members = _locked_of_root(root, root, using=database())
+    if payment.parent_id is not None and all(member.pk != payment.parent_id for member in members):
+        # What it tops up belongs to another order, or to none, since it was read: they are decided together.
+        members = _locked_of_root(payment.parent_id, payment.parent_id, using=database())
+        order_gone = any(member.order_gone for member in members)
     locked = next((member for member in members if member.pk == payment.pk), None)
     return _lock_as_it_is_now(payment) if locked is None else Group(locked, tuple(members), order_gone)
 
@@ -44,6 +48,11 @@ def _lock_as_it_is_now(payment: Payment) -> Group:
 def lock_order(order: OrderKey) -> list[Payment]:
     """Lock the payments of an order, and return them as they are now."""
     return _locked_of_order(order.id, order.type.pk, using=database())
+
+
+def lock_row(pk: int) -> Payment:
+    """Lock a payment alone, and return it as it is now. Raises Payment.DoesNotExist."""
+    return Payment.objects.using(database()).select_for_update().get(pk=pk)
 
 
 def _lock_of_order(payment: Payment) -> tuple[list[Payment], bool]:

@@ -15,12 +15,23 @@ from django.utils import timezone
 from django_payram import conf
 from django_payram.exceptions import PayramError
 from django_payram.gateway.client import client_for
-from django_payram.models import CRASHED_AFTER, Payment, PaymentEvent, Source, State, database, is_recent, order_key
+from django_payram.models import (
+    CRASHED_AFTER,
+    Outcome,
+    Payment,
+    PaymentEvent,
+    Source,
+    State,
+    database,
+    is_recent,
+    order_key,
+)
 from django_payram.payments import rules, transitions
+from django_payram.payments.locks import lock_row
 from django_payram.payments.refresh import fetch_and_apply
 
 if TYPE_CHECKING:
-    from django.db.models import Model
+    from django.db.models import Model, QuerySet
 
     from django_payram.conf import Project
     from django_payram.gateway.payloads import PaymentUpdate
@@ -28,8 +39,6 @@ if TYPE_CHECKING:
     from django_payram.payments.transitions import TransitionResult
 
 logger = logging.getLogger("django_payram")
-
-UNANSWERED = (State.CREATING, State.FAILED)
 
 MOST_RELATIVES = 200
 """So many of a customer's newest payments may be what money under an unknown reference is for."""
@@ -64,6 +73,7 @@ def adopt(
     )
     result = transitions.apply(payment, answer, source=Source.ADMIN, actor=actor)
     attach_events(payment)
+    schedule_kept_of_customer(project, payment.customer_id)
     return result.payment
 
 
@@ -97,8 +107,10 @@ def match(hint: PaymentUpdate, *, project: str) -> TransitionResult | None:
 
 
 def flag_unplaced(payment: Payment, reference: str) -> None:
-    """Let a person look: money under an unknown reference may be that of ``payment``."""
-    transitions.apply(payment, rules.UnplacedReference(reference), source=Source.WEBHOOK)
+    """Let a person look, once for each reference: money under it may be that of ``payment``."""
+    events = PaymentEvent.objects.using(database()).filter(payment=payment, outcome=Outcome.DOUBTFUL, note=reference)
+    if not events.exists():
+        transitions.apply(payment, rules.UnplacedReference(reference), source=Source.WEBHOOK)
 
 
 def likely_owner(project: str, customer_id: str | None) -> Payment | None:
@@ -118,11 +130,10 @@ def _proven(relatives: list[Payment], answer: PaymentUpdate, hint: PaymentUpdate
     named = next((payment for payment in relatives if payment.token == _token(answer.invoice_id)), None)
     if named is None and answer.invoice_id not in (None, hint.reference):
         return None
-    lost = _lost(relatives, answer) if named is None else named if named.reference is None else None
-    if lost is not None:
-        return lost
-    topped_up = named or _topped_up(relatives, answer)
-    return None if topped_up is None else _insert_top_up(topped_up, hint, answer)
+    owner = named or _owner(relatives, answer)
+    if owner is None or owner.reference is None:
+        return owner
+    return _insert_top_up(owner, hint, answer)
 
 
 def named_by_invoice(update: PaymentUpdate, project: Project) -> Payment | None:
@@ -148,6 +159,14 @@ def attach_events(payment: Payment, *, reference: str | None = None) -> bool:
     return events.update(payment=payment, customer_id="") > 0
 
 
+def schedule_kept_of_customer(project: str, customer_id: str) -> QuerySet[PaymentEvent]:
+    """Have polling handle the kept webhooks of a customer who has just become known, however old; return them all."""
+    events = PaymentEvent.objects.using(database())
+    of_customer = events.filter(payment=None, outcome=Outcome.UNMATCHED, project=project, customer_id=customer_id)
+    of_customer.filter(next_retry_at=None, retries=0).update(next_retry_at=timezone.now())
+    return of_customer
+
+
 def _payments(project: str) -> PaymentQuerySet:
     return Payment.objects.using(database()).filter(project=project)
 
@@ -164,28 +183,43 @@ def _is_expected(relatives: PaymentQuerySet) -> bool:
     return any(is_recent(created_at, within=CRASHED_AFTER, now=now) for created_at in made)
 
 
-def _lost(relatives: list[Payment], answer: PaymentUpdate) -> Payment | None:
-    """Return the payment whose create call got no answer, if PayRam asks for its amount."""
-    if answer.requested_usd is None:
-        return None
-    amount = _cents(answer.requested_usd)
-    lost = (payment for payment in relatives if payment.reference is None and payment.state in UNANSWERED)
-    return next((payment for payment in lost if payment.amount_usd == amount), None)
+def _owner(relatives: list[Payment], answer: PaymentUpdate) -> Payment | None:
+    """Return the payment that a new reference of the customer is about; None when it may be that of several orders.
 
-
-def _topped_up(relatives: list[Payment], answer: PaymentUpdate) -> Payment | None:
-    """Return the payment that a new reference of the customer tops up; None when it may be one of several.
-
-    A customer id per person has payments of several orders: then only the amount that is missing tells them apart.
+    It is the one whose create call got no answer, if PayRam asks for its amount, else the one that is topped up.
     """
+    asked, filled = (total and _cents(total) for total in (answer.requested_usd, answer.filled_usd))
+    attempts = [payment for payment in relatives if payment.reference is None and payment.amount_usd == asked]
+    unanswered = [payment for payment in attempts if payment.state == State.CREATING]
+    refused = [payment for payment in attempts if payment.state == State.FAILED]
     known = [payment for payment in relatives if payment.reference is not None]
     unpaid = [payment for payment in known if not payment.is_paid]
-    newest = {(payment.order_type_id, payment.order_id or payment.pk): payment for payment in reversed(unpaid or known)}
-    candidates = list(newest.values())
-    if len(candidates) > 1:
-        amounts = [total for total in (answer.requested_usd, answer.filled_usd) if total is not None]
-        candidates = [payment for payment in candidates if payment.missing_usd in map(_cents, amounts)]
-    return candidates[0] if len(candidates) == 1 else None
+    if unanswered:
+        rivals = [payment for payment in unpaid if payment.missing_usd == asked]
+        return unanswered[0] if len(_by_order([*unanswered, *rivals])) == 1 else None
+    # PayRam said no, so that most likely nothing was made: only where no other order can be meant.
+    if refused and len(_by_order([*refused, *unpaid])) == 1:
+        return refused[0]
+    if len(_by_order(known)) == 1:
+        return (unpaid or known)[0]
+    return _topped_up_of_several(_by_order(unpaid), {asked, filled})
+
+
+def _topped_up_of_several(unpaid: list[Payment], amounts: set[Decimal | None]) -> Payment | None:
+    """Return the one among payments of several orders that a new reference tops up; None when nobody can tell.
+
+    A customer id per person has them. The amount that is missing tells them apart; any other sum can only be for an
+    order that is partly paid, if that is the only one unpaid.
+    """
+    exact = [payment for payment in unpaid if payment.missing_usd in amounts]
+    if len(exact) == 1:
+        return exact[0]
+    return unpaid[0] if len(unpaid) == 1 and unpaid[0].received_usd else None
+
+
+def _by_order(payments: list[Payment]) -> list[Payment]:
+    """Return the newest payment of each order among payments that stand with the newest first."""
+    return list({(one.order_type_id, one.order_id or one.pk): one for one in reversed(payments)}.values())
 
 
 def _insert_top_up(parent: Payment, hint: PaymentUpdate, answer: PaymentUpdate) -> Payment:
@@ -201,8 +235,6 @@ def _insert_top_up(parent: Payment, hint: PaymentUpdate, answer: PaymentUpdate) 
             project=parent.project,
             reference=hint.reference,
             parent=parent,
-            order_type_id=parent.order_type_id,
-            order_id=parent.order_id,
             customer_id=parent.customer_id,
             customer_email=parent.customer_email,
             amount_usd=_cents(answer.requested_usd or answer.filled_usd or Decimal(0)),
@@ -218,6 +250,11 @@ def _insert(payment: Payment) -> Payment:
     payment.next_check_at = timezone.now()
     try:
         with transaction.atomic(using=database()):
+            if payment.parent_id is not None:
+                # The order may have been deleted, and its key taken from the parent, while PayRam was asked.
+                parent = lock_row(payment.parent_id)
+                payment.order_type_id, payment.order_id = parent.order_type_id, parent.order_id
+                payment.order_gone = parent.order_gone
             payment.save(using=database(), force_insert=True)
     except IntegrityError:
         return _payments(payment.project).get(reference=payment.reference)

@@ -338,7 +338,7 @@ def _move(draft: _Draft, update: PaymentUpdate, state: State) -> None:
     if rising:
         payment.state = state
     if late and (rising or more_money):
-        _flag(draft, payment, Review.LATE)
+        _flag(draft, payment, Review.LATE, again=more_money)
     if draft.is_news:
         payment.updated_at, payment.checks = draft.now, 0
         _log_news(draft, update, first_sight=first_sight)
@@ -363,8 +363,8 @@ def _describe(payment: Payment, update: PaymentUpdate) -> None:
     if update.on_chain:
         payment.confirmations = update.confirmations or 0
         payment.confirmations_required = update.confirmations_required
-    elif update.state == State.OPEN and update.confirmations is not None:
-        # A server that would tell says that nothing is on the chain any more.
+    elif update.state == State.CANCELED or (update.state == State.OPEN and update.confirmations is not None):
+        # The link closes without it, or a server that would tell says that nothing is on the chain any more.
         payment.confirmations = None
 
 
@@ -540,9 +540,9 @@ def _count_top_ups(draft: _Draft) -> None:
         return
     # Money under a new reference for a payment that is paid, or whose link was closed, surprises the shop.
     if root.is_paid:
-        _flag(draft, root, Review.DUPLICATE)
+        _flag(draft, root, Review.DUPLICATE, again=True)
     elif _was_closed_unfilled(root) or _is_outdated(draft):
-        _flag(draft, root, Review.LATE)
+        _flag(draft, root, Review.LATE, again=True)
     root.topped_up_usd, root.updated_at = total, draft.now
 
 
@@ -604,8 +604,12 @@ def _waits(draft: _Draft, payment: Payment) -> bool:
 
 
 def _flag(draft: _Draft, payment: Payment, reason: Review, *, again: bool = False) -> None:
-    """Raise a reason for review, once. A weaker reason never hides a weightier one."""
-    if reason in payment.reviews_raised and not (again and payment.review != reason):
+    """Raise a reason for review, once; ``again``, for money that is new, also after a person has settled it.
+
+    A weaker reason never hides a weightier one.
+    """
+    stands = payment.review and WEIGHT[Review(payment.review)] >= WEIGHT[reason]
+    if reason in payment.reviews_raised and (stands or not again):
         return
     weightiest = _weightiest([payment.review, reason])
     if weightiest != payment.review and payment is draft.root:
@@ -624,13 +628,12 @@ def _flag_orphan(draft: _Draft) -> None:
     """Money for a deleted order is nobody's until a person says whose: its key may be another customer's by now."""
     is_unannounced = "payment_paid" in {*draft.root.undelivered, *draft.wanted}
     if draft.order_gone and draft.root.has_money and (draft.is_news or is_unannounced):
-        _flag(draft, draft.root, Review.ORPHAN)
+        _flag(draft, draft.root, Review.ORPHAN, again=draft.is_news)
 
 
 def _flag_unplaced(draft: _Draft, update: UnplacedReference) -> None:
-    if Review.UNCLEAR not in draft.root.reviews_raised:
-        draft.log(draft.payment, Outcome.DOUBTFUL, note=update.reference)
-    _flag(draft, draft.root, Review.UNCLEAR)
+    draft.log(draft.payment, Outcome.DOUBTFUL, note=update.reference)
+    _flag(draft, draft.root, Review.UNCLEAR, again=True)
 
 
 # What we and people decide

@@ -144,13 +144,14 @@ def _can_be_trusted(payment: Payment, hint: PaymentUpdate) -> bool:
 
 
 def _handle_unknown(update: PaymentUpdate, *, project: Project) -> WebhookResult:
-    payment = matching.named_by_invoice(update, project)
-    if payment is not None:
-        result = _confirm(payment, update, project=project)
-        matching.attach_events(payment, reference=update.reference)
-        return _result(result)
     try:
-        matched = matching.match(update, project=project.name)
+        payment = matching.named_by_invoice(update, project)
+        matched: TransitionResult | None
+        if payment is not None:
+            matched = _confirm(payment, update, project=project)
+            matching.attach_events(payment, reference=update.reference)
+        else:
+            matched = matching.match(update, project=project.name)
     except PayramError as exc:
         # PayRam may give up before it can be asked about it: a person should find what it has said.
         _keep(update, project=project, known_customer=True)
@@ -242,9 +243,8 @@ def retry_kept_of_customer(project: str, *, customer_id: str) -> None:
 
     Those of the last minutes are handled at once, the others by polling. Raises PayramError.
     """
-    of_customer = _unmatched().filter(project=project, customer_id=customer_id)
-    of_customer.filter(next_retry_at=None, retries=0).update(next_retry_at=timezone.now())
-    recent = of_customer.filter(created_at__gte=timezone.now() - CRASHED_AFTER)
+    kept = matching.schedule_kept_of_customer(project, customer_id)
+    recent = kept.filter(created_at__gte=timezone.now() - CRASHED_AFTER)
     for event in recent.order_by("pk")[:KEPT_AT_ONCE]:
         _retry(event)
 

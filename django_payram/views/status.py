@@ -7,6 +7,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import ValidationError
 from django.http import Http404, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
@@ -110,7 +111,11 @@ def _order_url(payment: Payment) -> str:
     """Return where the shop shows the order, if its model is still there and says so."""
     if payment.order_type_id is None or order_type(payment).model_class() is None:
         return ""
-    find = getattr(payment.order, "get_absolute_url", None)
+    try:
+        find = getattr(payment.order, "get_absolute_url", None)
+    except (ValidationError, ValueError):
+        # The model has another kind of key since.
+        return ""
     return find() if find is not None else ""
 
 

@@ -202,3 +202,8 @@ def test_what_was_kept_is_read_as_the_webhook_it_was():
 @pytest.mark.parametrize("payload", [None, "not JSON", [], {"status": "FILLED"}, {"event_type": "payout.failed"}])
 def test_what_was_kept_and_names_no_payment_is_none(payload):
     assert payloads.read_kept(payload, customer_id="kim") is None
+
+
+def test_halves_of_surrogate_pairs_are_kept_nowhere_neither_in_names_nor_in_values():
+    kept = payloads.read_webhook(b'{"reference_id": "R", "status": "OPEN", "\\ud800x": ["\\udfff"]}').payload
+    assert (kept["?x"], kept["status"]) == (["?"], "OPEN")

@@ -158,17 +158,30 @@ def test_a_weightier_reason_takes_the_place_of_a_weaker_one():
     assert (row.review, row.reviews_raised) == (Review.AMOUNT, ["late", "amount"])
 
 
-def test_a_reason_that_a_person_has_settled_is_not_raised_again():
+def test_a_reason_that_a_person_has_settled_is_raised_again_by_new_money_alone():
     late = payment(State.CANCELED, closed_at=EARLIER, reviews_raised=["late"], review_settled=True)
-    decision = decide(late, update(State.PARTIALLY_FILLED, 5))
-    assert (decision.group.payment.review, outcomes(decision)) == ("", ["recorded"])
+    again = decide(late, update(State.PARTIALLY_FILLED, 5))
+    assert (again.group.payment.review, outcomes(again)) == ("late", ["review", "recorded"])
+    assert again.notifications == ("payment_needs_review", "payment_updated")
+    settled = decide(again.group.payment, rules.Resolution("refunded")).group.payment
+    repeated = decide(settled, update(State.PARTIALLY_FILLED, 5))
+    assert (repeated.group.payment.review, outcomes(repeated)) == ("", [])
 
 
-def test_a_reference_that_payram_cannot_place_is_flagged_once():
+def test_a_reason_that_stands_is_not_raised_once_more_by_new_money():
+    late = payment(State.PARTIALLY_FILLED, filled_usd=5, closed_at=EARLIER, reviews_raised=["late"], review="late")
+    assert outcomes(decide(late, update(State.PARTIALLY_FILLED, 6))) == ["recorded"]
+
+
+def test_each_reference_that_payram_cannot_place_is_logged_and_flags_what_a_person_has_settled():
     first = decide(payment(), rules.UnplacedReference("one"))
     assert [(event.outcome.value, event.note) for event in first.events] == [("doubtful", "one"), ("review", "unclear")]
     assert first.notifications == ("payment_needs_review",)
-    assert outcomes(decide(first.group.payment, rules.UnplacedReference("two"))) == []
+    second = decide(first.group.payment, rules.UnplacedReference("two"))
+    assert outcomes(second) == ["doubtful"]
+    settled = decide(second.group.payment, rules.Resolution("not ours")).group.payment
+    third = decide(settled, rules.UnplacedReference("three"))
+    assert (third.group.payment.review, outcomes(third)) == ("unclear", ["doubtful", "review"])
 
 
 # The create call

@@ -15,6 +15,7 @@ from django_payram.gateway.payloads import PaymentUpdate
 from django_payram.models import Outcome, Payment, PaymentEvent, Source, database
 from django_payram.models.states import Review, State
 from django_payram.payments import rules
+from django_payram.payments.matching import flag_unplaced
 from django_payram.signals import payment_paid
 from django_payram.testing.factories import PaymentFactory
 from tests.payments.helpers import accept, apply, of_order, outcomes, receive, resolve, top_up, update_of
@@ -310,12 +311,12 @@ def test_a_hold_that_payram_lifts_is_lifted_without_a_word():
     assert payment.events.get(outcome=Outcome.RELEASED).note == ""
 
 
-def test_a_doubt_is_logged_once():
+def test_a_doubt_is_logged_once_for_each_reference():
     payment = PaymentFactory(reviews_raised=["late"])
-    apply(payment, rules.UnplacedReference("one"))
-    assert outcomes(payment) == [Outcome.DOUBTFUL, Outcome.REVIEW]
-    apply(payment, rules.UnplacedReference("two"))
-    assert payment.events.get(outcome=Outcome.DOUBTFUL).note == "one"
+    for reference in ("one", "one", "two", "one"):
+        flag_unplaced(payment, reference)
+    assert outcomes(payment) == [Outcome.DOUBTFUL, Outcome.REVIEW, Outcome.DOUBTFUL]
+    assert list(payment.events.filter(outcome=Outcome.DOUBTFUL).values_list("note", flat=True)) == ["one", "two"]
 
 
 def test_only_a_held_payment_can_be_accepted():

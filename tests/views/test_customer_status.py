@@ -120,11 +120,8 @@ SITUATIONS = [
     ),
     (
         payment(State.CANCELED, closed_at=NOW, confirmations=3, confirmations_required=12),
-        (Status.EXPIRED, "Expired", "stop", False, False),
-        (
-            "The link has expired and nothing was received. You can pay again from your order. "
-            "If you have sent money, it is not lost: this page will show it."
-        ),
+        (Status.CONFIRMING, "Payment seen on the chain", "busy", False, False),
+        "Your money is on its way: 3 of 12 confirmations. There is nothing more to do.",
     ),
 ]
 

@@ -10,7 +10,7 @@ from django.db import connections
 from django.urls import resolve, reverse
 from django.utils import timezone
 
-from django_payram.models import Payment, database
+from django_payram.models import Payment, content_type, database
 from django_payram.models.states import State
 from django_payram.payments import open_payment
 from django_payram.testing.factories import PaymentFactory
@@ -269,3 +269,9 @@ def test_a_return_changes_nothing(payram, client, payment):
 def test_a_return_never_leads_elsewhere(client, query):
     """F54."""
     assert return_to(client, query).status_code == 200
+
+
+def test_the_page_of_an_order_whose_model_has_another_kind_of_key_since_has_no_link_to_it(client, order):
+    payment = PaymentFactory(order_type=content_type(order), order_id="not-a-number")
+    shown = page(client, payment)
+    assert (shown.status_code, shown.context["order_url"]) == (200, "")
