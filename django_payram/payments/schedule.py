@@ -1,4 +1,4 @@
-"""When to ask PayRam about a payment again without a webhook: tables of (age, interval).
+"""When to ask PayRam about a payment again without a webhook: tables of ages and intervals.
 
 A webhook may never come, and PayRam does not reliably report expiry, so every payment that reached PayRam is asked
 about: often while it is young, rarely when it is old, and never once nothing can change any more. Ages are measured
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from django_payram.models import State
 
@@ -18,15 +18,34 @@ if TYPE_CHECKING:
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
-Tiers = tuple[tuple[timedelta, timedelta], ...]
 
-# (until this age, ask at this interval); past the last age at the last interval, up to the least number of checks.
-LINK: Tiers = ((30 * MINUTE, MINUTE), (DAY, 5 * MINUTE), (30 * DAY, HOUR), (180 * DAY, DAY))
-MONEY_MOVING: Tiers = ((2 * HOUR, MINUTE), (DAY, 5 * MINUTE), (30 * DAY, HOUR), (180 * DAY, DAY))
-CANCELED: Tiers = ((7 * DAY, HOUR), (180 * DAY, DAY))
-SETTLED: Tiers = ((HOUR, HOUR),)
+class Tier(NamedTuple):
+    """Until an age, and for so many claims since the last update, however old the payment looks, ask at an interval.
 
-TIERS: MappingProxyType[State, Tiers] = MappingProxyType(
+    Polling that runs in time makes more checks than these.
+    """
+
+    until: timedelta
+    interval: timedelta
+    checks: int
+
+
+LINK = (
+    Tier(30 * MINUTE, MINUTE, 15),
+    Tier(DAY, 5 * MINUTE, 150),
+    Tier(30 * DAY, HOUR, 250),
+    Tier(180 * DAY, DAY, 300),
+)
+MONEY_MOVING = (
+    Tier(2 * HOUR, MINUTE, 30),
+    Tier(DAY, 5 * MINUTE, 150),
+    Tier(30 * DAY, HOUR, 250),
+    Tier(180 * DAY, DAY, 300),
+)
+CANCELED = (Tier(7 * DAY, HOUR, 20), Tier(180 * DAY, DAY, 30))
+SETTLED = (Tier(HOUR, HOUR, 2),)
+
+TIERS: MappingProxyType[State, tuple[Tier, ...]] = MappingProxyType(
     {
         State.CREATING: LINK,
         State.FAILED: (),
@@ -37,12 +56,6 @@ TIERS: MappingProxyType[State, Tiers] = MappingProxyType(
         State.OVER_FILLED: SETTLED,
     }
 )
-
-LEAST_CHECKS: MappingProxyType[Tiers, tuple[int, ...]] = MappingProxyType(
-    {(): (), LINK: (15, 150, 250, 300), MONEY_MOVING: (30, 150, 250, 300), CANCELED: (20, 30), SETTLED: (2,)}
-)
-"""For each tier, how many times a payment is claimed since its last update before it leaves that tier, however old it
-looks. Polling that runs in time makes more checks than these."""
 
 LONGEST_INTERVAL = 2 * DAY
 """No payment is scheduled later than this: a later time was written by a wrong clock, or is read with one."""
@@ -60,8 +73,8 @@ def next_check(payment: Payment, *, now: datetime) -> datetime | None:
         since = payment.updated_at
     tiers = MONEY_MOVING if payment.is_confirming else TIERS[state]
     age = now - since
-    for (until, interval), checks in zip(tiers, LEAST_CHECKS[tiers], strict=True):
-        if timedelta(0) <= age < until or payment.checks < checks:
-            return now + interval
+    for tier in tiers:
+        if timedelta(0) <= age < tier.until or payment.checks < tier.checks:
+            return now + tier.interval
     # A wrong clock has measured the age of a payment that is yet to be made: it ends no schedule either.
-    return now + tiers[-1][1] if tiers and age < timedelta(0) else None
+    return now + tiers[-1].interval if tiers and age < timedelta(0) else None

@@ -99,7 +99,7 @@ def _known(update: PaymentUpdate, project: Project) -> Payment | None:
 
 
 def _handle_known(payment: Payment, update: PaymentUpdate, *, project: Project) -> WebhookResult:
-    if _is_worth_asking(payment, update):
+    if _needs_asking(payment, update):
         return _result(_confirm(payment, update, project=project))
     if payment.undelivered or (payment.parent is not None and payment.parent.undelivered):
         return _result(transitions.notify(payment, source=Source.WEBHOOK))
@@ -108,7 +108,7 @@ def _handle_known(payment: Payment, update: PaymentUpdate, *, project: Project) 
     return WebhookResult.NO_NEWS
 
 
-def _is_worth_asking(payment: Payment, update: PaymentUpdate) -> bool:
+def _needs_asking(payment: Payment, update: PaymentUpdate) -> bool:
     if update.state is not None:
         return rules.is_news(payment, update)
     checked_at = payment.checked_at
@@ -277,7 +277,7 @@ def retry_kept_webhooks(*, stop: Callable[[], bool] = lambda: False) -> None:
 
 
 def _retry(event: PaymentEvent) -> None:
-    update, project = _said(event), conf.project(event.project)
+    update, project = _update_of(event), conf.project(event.project)
     if update is None or handle_webhook(update, project=project) is WebhookResult.UNMATCHED:
         return
     # Its reference may have been known before: whoever handled it then died before the event was attached.
@@ -286,7 +286,7 @@ def _retry(event: PaymentEvent) -> None:
         matching.attach_events(known)
 
 
-def _said(event: PaymentEvent) -> PaymentUpdate | None:
+def _update_of(event: PaymentEvent) -> PaymentUpdate | None:
     """Return what a kept webhook says, None when it cannot be read."""
     return read_kept(event.payload, customer_id=event.customer_id)
 
@@ -299,7 +299,7 @@ def _postpone(event: PaymentEvent) -> None:
     left = _unmatched().filter(pk=event.pk).update(retries=retries, next_retry_at=next_retry_at)
     if not left or retries != RETRIES_OF_A_DAY:
         return
-    update = _said(event)
+    update = _update_of(event)
     owner = matching.likely_owner(event.project, event.customer_id)
     if update is not None and owner is not None and rules.has_money(update):
         matching.flag_unplaced(owner, event.reference)
