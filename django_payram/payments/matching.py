@@ -73,7 +73,8 @@ def adopt(
     )
     result = transitions.apply(payment, answer, source=Source.ADMIN, actor=actor)
     attach_events(payment)
-    schedule_kept_of_customer(project, payment.customer_id)
+    if payment.customer_id:
+        schedule_kept_of_customer(project, payment.customer_id)
     return result.payment
 
 

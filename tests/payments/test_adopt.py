@@ -11,6 +11,7 @@ from django_payram.exceptions import PayramRefused
 from django_payram.models import Outcome, Payment, PaymentEvent, Source
 from django_payram.payments import adopt, open_payment
 from django_payram.testing import running_payram
+from tests.payments.helpers import keep_webhook
 from tests.servers import http, raw_server
 from tests.shop.models import Order
 
@@ -111,3 +112,12 @@ def test_the_command_adopts(foreign, order):
 def test_the_command_says_what_is_wrong(payram, arguments, words):
     with pytest.raises(CommandError, match=words):
         adopt_by_command(*arguments)
+
+
+def test_what_was_kept_without_a_customer_is_not_asked_about_when_a_payment_without_one_is_adopted(settings):
+    kept = keep_webhook(reference="somebodys", customer_id="")
+    with raw_server(http(body={"paymentState": "OPEN", "amountInUSD": "30", "referenceID": "found"})) as server:
+        settings.PAYRAM = {"default": {**settings.PAYRAM["default"], "BASE_URL": server.url}}
+        assert adopt("found").customer_id == ""
+    kept.refresh_from_db()
+    assert kept.next_retry_at is None
