@@ -28,7 +28,7 @@ def redact(text: str, *, shortest: int = 1) -> str:
 
 
 def redact_bytes(body: bytes) -> bytes:
-    """Return ``body`` without any key of any project; a stranger may say one.
+    """Return ``body`` without any key of any project; an untrusted sender may repeat one.
 
     The body has yet to be read: a key so short that it may be part of a name or an amount stays until then.
     """
@@ -36,7 +36,7 @@ def redact_bytes(body: bytes) -> bytes:
 
 
 def quoted(text: str, limit: int) -> str:
-    """Return a stranger's words for a log or a page: without keys, control characters and line ends, and not too long.
+    """Return an untrusted text for a log or a page: without keys, control characters and line ends, and not too long.
 
     They are cut only once the keys are out: half a key is a key no redaction finds.
     """

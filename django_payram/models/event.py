@@ -1,4 +1,4 @@
-"""The timeline of payments: what happened to each, when, and on whose word."""
+"""The timeline of payments: what happened to each, when, and from which source."""
 
 from __future__ import annotations
 

@@ -142,7 +142,7 @@ class Payment(models.Model):
     filled_usd = models.DecimalField(_("received (USD)"), max_digits=28, decimal_places=8, null=True, blank=True)
     """US dollars received by this payment, by PayRam's account; None when it has not said."""
     webhook_usd = models.DecimalField(
-        _("received by a webhook's word (USD)"), max_digits=28, decimal_places=8, null=True, blank=True
+        _("received according to a webhook only (USD)"), max_digits=28, decimal_places=8, null=True, blank=True
     )
     """US dollars received as only a webhook says, which PayRam's answer did not confirm: shown, and never counted."""
     topped_up_usd = models.DecimalField(_("received by top-ups (USD)"), max_digits=28, decimal_places=8, default=ZERO)

@@ -45,7 +45,7 @@ class Review(models.TextChoices):
     """A second payment of the same order was paid."""
     ORPHAN = "orphan", _("Money for an order that is gone")
     """Money came for an order that the shop has deleted."""
-    UNCLEAR = "unclear", _("PayRam's word is unclear")
+    UNCLEAR = "unclear", _("PayRam's report is unclear")
     """PayRam says something with money in it that cannot be read or placed, or that contradicts its own answer."""
     LATE = "late", _("Money after cancellation")
     """Money arrived after the link had been canceled, or replaced by one for another amount."""

@@ -419,7 +419,7 @@ def raises_sum(payment: Payment, update: PaymentUpdate) -> bool:
         return False
     known = payment.filled_usd or 0
     if update.asked_at is None:
-        # A webhook's word, which was taken down before if PayRam's answer did not name the sum.
+        # What only a webhook says, which was noted before if PayRam's answer did not name the sum.
         known = max(known, payment.webhook_usd or 0)
     return update.filled_usd > known
 
@@ -481,7 +481,7 @@ def _takes_back(payment: Payment, update: PaymentUpdate, state: State, now: date
 
 
 def _note_webhook_sum(draft: _Draft, update: PaymentUpdate, options: Project) -> None:
-    """Take down a sum that only a webhook names. It counts for nothing; where it contradicts, a person looks."""
+    """Note a sum that only a webhook names. It counts for nothing; where it contradicts, a person looks."""
     payment, total = draft.payment, update.webhook_usd
     if total is None or total <= (payment.webhook_usd or 0) or payment.filled_usd is not None:
         return
@@ -513,7 +513,7 @@ def _settle(draft: _Draft, update: PaymentUpdate, options: Project) -> None:
 
 
 def _release(draft: _Draft) -> None:
-    """End a hold. What stood under it comes back, unless a person has settled a review of the payment before."""
+    """End a hold. The next reason is shown again, unless a person has settled a review of the payment before."""
     root = draft.root
     root.review = ""
     draft.log(root, Outcome.RELEASED)

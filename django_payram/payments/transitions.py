@@ -110,7 +110,7 @@ def _save(decision: Decision, origin: Origin) -> None:
 
 
 def notify(payment: Payment, *, source: Source = Source.RESYNC) -> TransitionResult:
-    """Send receivers what is undelivered. A payment with nothing undelivered is left alone."""
+    """Send receivers what is undelivered. A payment with nothing undelivered is not changed."""
     return apply(payment, Redelivery(), source=source)
 
 

@@ -1,4 +1,4 @@
-"""When a project's PayRam is left alone: it gives no answer, or asks to be left alone."""
+"""When a project's PayRam is not asked: it gives no answer, or has asked for a pause."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 FAILURES_IN_A_ROW = 10
 """After so many calls without an answer, one after the other, PayRam counts as down for the rest of the run."""
 LONGEST_PAUSE_SECONDS = 60
-"""How long a run waits when PayRam says 429; for more it is left alone, and the payments become due again."""
+"""How long a run waits when PayRam says 429; for more it is not asked now, and the payments become due again."""
 
 
 class CircuitBreaker:
-    """Asks one project's PayRam. It opens when PayRam seems to be down, and pauses while it asks to be left alone."""
+    """Asks one project's PayRam. It opens when PayRam seems to be down, and pauses for as long as PayRam asks."""
 
     def __init__(self, project: str = conf.DEFAULT_PROJECT) -> None:
         self.project = project
@@ -59,12 +59,12 @@ class CircuitBreaker:
     def pause(self, seconds: int) -> None:
         """Do as PayRam asks with Retry-After: let every thread wait, or open when that would take too long."""
         if seconds > LONGEST_PAUSE_SECONDS:
-            self.open_reason = f"PayRam asks to be left alone for {seconds} seconds."
+            self.open_reason = f"PayRam asks for a pause of {seconds} seconds."
         self._paused_until = max(self._paused_until, time.monotonic() + min(seconds, LONGEST_PAUSE_SECONDS))
 
     @property
     def seconds_to_wait(self) -> float:
-        """For how many seconds PayRam is to be left alone still; 0 when open, since nobody waits for it then."""
+        """For how many seconds PayRam is not to be asked yet; 0 when open, since nobody waits for it then."""
         return 0 if self.open_reason else max(self._paused_until - time.monotonic(), 0)
 
 
@@ -76,5 +76,5 @@ class CircuitBreakers(dict[str, CircuitBreaker]):
         return breaker
 
     def open(self) -> set[str]:
-        """Return the projects that are left alone for the rest of the run."""
+        """Return the projects that are not asked for the rest of the run."""
         return {name for name, breaker in self.items() if breaker.open_reason}

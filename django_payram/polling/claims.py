@@ -31,8 +31,8 @@ CLAIM_PAUSE_SECONDS = 0.2
 def claim(size: int, *, now: datetime | None = None, without: Collection[str] = ()) -> list[Payment]:
     """Claim up to ``size`` due payments: push them to their next check and return them.
 
-    ``without`` names projects that are left alone. Rows that another worker is claiming at the moment are skipped where
-    the database can (PostgreSQL, MariaDB). On SQLite the second of two workers fails with "database is locked" and
+    ``without`` names projects that are not to be asked. Rows that another worker is claiming are skipped where the
+    database can (PostgreSQL, MariaDB). On SQLite the second of two workers fails with "database is locked" and
     claims again.
     """
     now = now or timezone.now()
@@ -43,7 +43,7 @@ def claim(size: int, *, now: datetime | None = None, without: Collection[str] = 
 def due(
     size: int, limit: int | None, *, stop: StopSignal, unavailable: Callable[[], Collection[str]]
 ) -> Iterator[Payment]:
-    """Claim the due payments, batch by batch. ``unavailable`` tells which projects are left alone by now."""
+    """Claim the due payments, batch by batch. ``unavailable`` tells which projects are not to be asked by now."""
     left = sys.maxsize if limit is None else limit
     _recall()
     while left and not stop.is_set and (batch := _claim_patiently(min(size, left), stop, unavailable())):
@@ -114,7 +114,7 @@ def _push(payments: PaymentQuerySet, *, now: datetime, skip_locked: bool = False
 def release(payments: Iterable[Payment], *, at: datetime) -> None:
     """Make payments due at a moment, however rare their tier: PayRam was not asked, or gave no answer.
 
-    A payment that is being written is left alone: whoever writes it sets its next check.
+    A payment that is being written is skipped: whoever writes it sets its next check.
     """
     rows = Payment.objects.filter(pk__in=[payment.pk for payment in payments], next_check_at__gt=at)
     update_unlocked(rows, next_check_at=at)
@@ -130,7 +130,7 @@ def keep_tier(payment: Payment, *, asked_at: datetime) -> None:
 
 
 def mark_checked(payments: Iterable[Payment]) -> None:
-    """Write that PayRam has been asked about ``payments`` just now. A payment that is being written is left alone."""
+    """Write that PayRam has been asked about ``payments`` just now. A payment that is being written is skipped."""
     update_unlocked(Payment.objects.filter(pk__in=[payment.pk for payment in payments]), checked_at=timezone.now())
 
 

@@ -127,7 +127,7 @@ def run(
     are asked whether or not they are due, and their receivers are sent what is undelivered even if PayRam gives no
     answer. ``rate`` is how many payments a second are asked about at most. ``summary`` is filled while the run goes on.
     ``stop`` ends it early; its time limit is that of asking, kept webhooks have their own. A project whose PayRam is
-    down is left alone for the rest of the run: ``summary.stopped`` says so.
+    down is not asked for the rest of the run: ``summary.stopped`` says so.
     """
     summary = summary if summary is not None else Summary()
     stop, rate_limiter, breakers = stop or StopSignal(), RateLimiter(rate), CircuitBreakers()
@@ -309,7 +309,7 @@ class _Recorder:
     def _record(self, answer: Answer, said: PaymentUpdate) -> Result:
         payment = answer.payment
         try:
-            # A run over given payments was asked for; otherwise receivers that failed are left in peace for a while.
+            # A run over given payments was asked for; otherwise receivers that failed wait until their pause is over.
             result = transitions.apply(payment, said, source=self._source, retry=self._chosen)
         except (DatabaseError, InterfaceError, Payment.DoesNotExist) as exc:
             logger.warning("PayRam's answer about %s could not be recorded. %s", payment, redact(str(exc)))

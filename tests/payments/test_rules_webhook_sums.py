@@ -85,7 +85,7 @@ def test_a_contradicting_sum_of_a_top_up_is_reviewed_on_what_it_tops_up():
 def test_a_webhooks_own_sum_is_news_when_it_is_higher_than_all_that_is_known():
     known = payment(PARTIAL, filled_usd=None, webhook_usd=Decimal(20))
     said = update(PARTIAL, 20, asked_at=None)
-    assert not rules.is_news(known, said), "it was taken down before"
+    assert not rules.is_news(known, said), "it was noted before"
     assert rules.is_news(known, replace(said, filled_usd=Decimal("20.01")))
     assert rules.is_news(known, replace(said, asked_at=NOW)), "PayRam's own answer names it for the first time"
     assert not rules.is_news(payment(PARTIAL, filled_usd=Decimal(30), webhook_usd=Decimal(20)), update(PARTIAL, 25))

@@ -46,7 +46,7 @@ def test_a_long_retry_after_stops_the_run(payram, payments, monkeypatch):
     monkeypatch.setattr(circuit_breaker, "LONGEST_PAUSE_SECONDS", 6)
     payram.sandbox.inject_fault(None, "throttled")
     _results, summary = run(threads=1)
-    assert summary.stopped == "PayRam asks to be left alone for 7 seconds."
+    assert summary.stopped == "PayRam asks for a pause of 7 seconds."
 
 
 def test_a_short_retry_after_is_waited_for_also_by_the_next_batch(payram, payments, monkeypatch):
