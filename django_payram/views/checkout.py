@@ -93,14 +93,16 @@ class CheckoutView(Checkout, View):
         try:
             payment = self.open_payment()
         except PayramAlreadyPaid as exc:
-            return self._leave(exc.payment, url_of(request, "status", exc.payment.token))
+            return self._leave(exc.payment)
         except UNAVAILABLE as exc:
             logger.warning("No payment link could be made. %s", redact(str(exc)))
             return render(request, self.unavailable_template, status=503)
-        return self._leave(payment, payment.url)
+        # Late money is confirming on a closed link: there is nothing more to send.
+        return self._leave(payment) if payment.closed_at else self._leave(payment, payment.url)
 
-    def _leave(self, payment: Payment, url: str) -> HttpResponse:
+    def _leave(self, payment: Payment, url: str = "") -> HttpResponse:
+        """Lead to PayRam's page, or to our status page."""
         # PayRam's return link may carry no reference: the session then knows which payment it was.
         if hasattr(self.request, "session"):
             self.request.session[SESSION_KEY] = str(payment.token)
-        return HttpResponseRedirect(url, status=303)
+        return HttpResponseRedirect(url or url_of(self.request, "status", payment.token), status=303)

@@ -8,8 +8,9 @@ from django.core.cache import cache
 from django.db import InterfaceError, OperationalError, connections
 from django.test import Client
 from django.urls import resolve
+from django.utils import timezone
 
-from django_payram.models import Payment
+from django_payram.models import Payment, State
 from django_payram.payments import request
 from django_payram.views import CheckoutView
 from django_payram.views.api import CheckoutAPIView
@@ -62,6 +63,13 @@ def test_the_amount_in_the_request_is_ignored(payram, client, order):
 
 def test_the_form_is_protected_against_forgery(payram, order):
     assert Client(enforce_csrf_checks=True).post(f"/orders/{order.pk}/pay/").status_code == 403
+
+
+def test_late_money_that_is_confirming_leads_to_its_status_page(payram, client, order):
+    pay(client, order)
+    Payment.objects.update(state=State.CANCELED, closed_at=timezone.now(), live_slot=None, confirmations=1)
+    response = pay(client, order)
+    assert (response.status_code, response["Location"]) == (303, f"/payram/payments/{Payment.objects.get().token}/")
 
 
 def test_a_paid_order_leads_to_its_status_page(payram, client, order):
