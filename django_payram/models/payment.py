@@ -162,7 +162,7 @@ class Payment(models.Model):
     review = models.CharField(_("review"), max_length=16, choices=Review.choices, blank=True)
     """Why a person should look at this payment; blank when all is well."""
     reviews_raised = models.JSONField(_("reviews raised"), default=list, blank=True, editable=False)
-    """Every reason for review so far: each is raised once, also after a person settled it."""
+    """Every reason for review so far. One that a person has settled is raised again by new money alone."""
     review_settled = models.BooleanField(default=False, editable=False)
     """Whether a person has resolved a review of the payment."""
     amount_disputed = models.BooleanField(default=False, editable=False)

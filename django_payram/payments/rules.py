@@ -9,7 +9,8 @@ their order and number. Beside the state stand three facts:
 
     paid_at    PayRam calls the payment filled and nothing holds it, or it is covered with its top-ups; set once
     closed_at  PayRam has closed the link: filled, or canceled with no money confirming; set once
-    review     why a person should look; the weightiest of the reasons raised, each of which is raised once
+    review     why a person should look; the weightiest of the reasons raised. Each is raised once, and again by new
+               money after a person has settled it
 
 ``decide`` is the whole of it. The sections below follow the order in which it works: the update's own state and sum,
 the amount, top-ups and payment, reviews, what a person decides, and what receivers may be sent now.
