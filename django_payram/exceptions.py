@@ -17,14 +17,22 @@ class PayramError(Exception):
     """
 
 
+class InvalidPaymentRequest(ValueError):
+    """A wrong argument of ``open_payment``, found before anything was written. ``argument`` is its name."""
+
+    def __init__(self, argument: str, message: str) -> None:
+        super().__init__(f"{argument} {message}")
+        self.argument = argument
+
+
 class PayramDisabled(PayramError):
     """The project takes no new payments (option ``ENABLED`` is False). Older payments still settle."""
 
 
 class PayramAlreadyPaid(PayramError):
-    """The order has been paid, or its payment is held for review, so no further link is made.
+    """The order has been paid for this purpose, or that payment is held for review, so no further link is made.
 
-    ``payment`` is the payment that settled the order.
+    ``payment`` is the payment that settled the order, ``payment.purpose`` what for.
     """
 
     def __init__(self, message: str, *, payment: Payment) -> None:

@@ -11,21 +11,27 @@ One contract holds for all:
 * Work that leaves the database (a mail, a Celery task, a call to another server) belongs in
   ``transaction.on_commit()`` inside the receiver. A crash between the commit and that callback can lose it; where that
   matters, write a row in the receiver and work it off later.
-* Lock the order (``select_for_update``) inside the receiver if the shop edits it elsewhere: the order of locks is the
-  payment first, then the order.
+* ``signal.on(Order)`` connects a receiver for the payments of one model alone, and gives it the order, read anew and
+  locked: the order of locks is the payment first, then the order.
+* A receiver may be a coroutine function. It is run to its end before the transaction commits, as any other.
 * A signal without receivers counts as delivered. ``payment_paid`` alone waits up to seven days for a process that has
   a receiver.
 """
 
 from __future__ import annotations
 
+import inspect
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from asgiref.sync import async_to_sync
+from django.db import router, transaction
 from django.dispatch import Signal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from django.db.models import Model
 
     from django_payram.models import Payment
 
@@ -42,14 +48,43 @@ class PaymentSignal(Signal):
     def __init__(self, arguments: Arguments = lambda _payment, _previous_state: {}) -> None:
         super().__init__()
         self.arguments = arguments
+        self._connected: dict[Any, Any] = {}
+
+    def on(self, model: type[Model]) -> Callable[[Any], Any]:
+        """Return a decorator for a receiver of payments whose order is a ``model``.
+
+        The receiver is called as ``receiver(order, payment, **kwargs)``, with the order read anew and its row locked.
+        It is not called for payments of other models, of no order, and of an order that is not there any more. It may
+        be a coroutine function.
+        """
+
+        def connect(receiver: Any) -> Any:
+            call = async_to_sync(receiver) if inspect.iscoroutinefunction(receiver) else receiver
+
+            def receive(payment: Payment, **kwargs: Any) -> None:
+                # Orders may be in another database than payments. In the same one this adds no savepoint.
+                with transaction.atomic(using=router.db_for_write(model), savepoint=False):
+                    if (order := payment.locked_order(model)) is not None:
+                        call(order, payment, **kwargs)
+
+            self._connected[receiver] = receive
+            self.connect(receive, weak=False)
+            return receiver
+
+        return connect
+
+    def disconnect(self, receiver: Any = None, sender: Any = None, dispatch_uid: Any = None) -> bool:
+        """Disconnect a receiver, also one that was connected by ``on``. Return whether it was connected."""
+        return super().disconnect(self._connected.pop(receiver, receiver), sender, dispatch_uid)
 
 
 payment_paid = PaymentSignal()
-"""Sent once, when a payment first becomes paid in full: also late, too much, or together with its top-ups.
+"""Sent once for each order and purpose, when a payment first becomes paid in full: also late, too much, or together
+with its top-ups.
 
-Of an order's payments only the first that is paid is announced: the second is ``review="duplicate"`` instead. Not sent
-for a payment that is held because its amount differs, until PayRam's own answer is right or a person accepts it, nor
-for an order that the shop has deleted. Arguments: ``payment``.
+Of the payments for one purpose only the first that is paid is announced: the second is ``review="duplicate"`` instead.
+Not sent for a payment that is held because its amount differs, until PayRam's own answer is right or a person accepts
+it, nor for an order that the shop has deleted. Arguments: ``payment``.
 """
 
 payment_canceled = PaymentSignal()
@@ -63,8 +98,14 @@ payment_needs_review = PaymentSignal(lambda payment, _previous_state: {"reason":
 Arguments: ``payment``, and ``reason``, one of :class:`django_payram.models.Review`.
 """
 
+payment_refunded = PaymentSignal()
+"""Sent for each refund that the shop has recorded. Arguments: ``payment``, and ``refund``, a
+:class:`django_payram.models.Refund`.
+"""
+
 payment_updated = PaymentSignal(lambda _payment, previous_state: {"previous_state": previous_state})
-"""Sent for every piece of news: a new state, more money, the first sight of money on the chain.
+"""Sent for every piece of news: a new state, more money, the first sight of money on the chain, a withdrawal, another
+order.
 
 Confirmations that merely count up are not news. Arguments: ``payment``, and ``previous_state``, the state that the
 receivers were last sent.
@@ -77,6 +118,7 @@ SIGNALS = MappingProxyType(
         "payment_paid": payment_paid,
         "payment_canceled": payment_canceled,
         "payment_needs_review": payment_needs_review,
+        "payment_refunded": payment_refunded,
         "payment_updated": payment_updated,
     }
 )

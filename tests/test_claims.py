@@ -33,7 +33,7 @@ from tests.test_layers import imports, modules, name_of, subpackage
 TREES = {name_of(path): ast.parse(path.read_text()) for path in modules() if subpackage(path) != "sandbox"}
 
 # Ways to speak to another machine: the libraries, and what they are made of.
-NETWORK = {"requests", "urllib3", "httpx", "http.client", "socket", "urllib.request", "asyncio", "smtplib"}
+NETWORK = {"requests", "urllib3", "httpx", "http.client", "socket", "urllib.request", "smtplib"}
 
 # What polling, webhooks and erasing write of a payment without a transition, and of an event after its creation.
 WRITTEN_ALONE = {"checked_at", "next_check_at", "checks", *BLANK}
@@ -77,6 +77,9 @@ def importers(*names):
 
 def test_only_the_transport_speaks_to_other_machines():
     assert importers(*NETWORK) == {"gateway.transport"}
+    assert importers("asyncio") == {"payments.checkout"}
+    used = {ast.unparse(node) for node in ast.walk(TREES["payments.checkout"]) if isinstance(node, ast.Attribute)}
+    assert {name for name in used if name.startswith("asyncio.")} == {"asyncio.sleep"}
 
 
 def test_only_the_client_and_the_doctor_have_a_transport():
@@ -136,13 +139,16 @@ def test_without_a_transition_only_times_and_personal_columns_are_written():
             written |= names - {None}
             if None in names:
                 unnamed.add(module)
-    assert written == (WRITTEN_ALONE - set(BLANK)) | WRITTEN_LATER
+    assert written == (WRITTEN_ALONE - set(BLANK)) | WRITTEN_LATER | {"is_announced"}
     # One writes the times that its callers name, the other those of BLANK.
     assert unnamed == {"polling.claims", "personal_data.erase"}
     times = {keyword.arg for call in calls(TREES["polling.claims"], "update_unlocked") for keyword in call.keywords}
     assert times == {"checked_at", "next_check_at"}
     assert {field.name for field in Payment._meta.get_fields()} >= WRITTEN_ALONE
     assert {field.name for field in PaymentEvent._meta.get_fields()} >= WRITTEN_LATER
+    assert not {"is_announced"} & {
+        field.name for model in (Payment, PaymentEvent) for field in model._meta.get_fields()
+    }
 
 
 def test_no_payment_is_ever_deleted():
@@ -152,8 +158,9 @@ def test_no_payment_is_ever_deleted():
 
 
 def test_rows_are_locked_by_transitions_claims_and_erasing_only():
+    """A payment knows how to lock its order, for the receivers of that order's model."""
     lockers = {module for module, _called in callers("select_for_update")}
-    assert lockers == {"payments.locks", "polling.claims", "personal_data.erase"}
+    assert lockers == {"payments.locks", "polling.claims", "personal_data.erase", "models.payment"}
 
 
 @pytest.mark.parametrize("review", [review for review in Review if review != Review.AMOUNT])

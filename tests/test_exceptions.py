@@ -6,6 +6,7 @@ import pytest
 
 from django_payram import exceptions
 from django_payram.exceptions import (
+    InvalidPaymentRequest,
     PayramAlreadyPaid,
     PayramDataError,
     PayramDisabled,
@@ -36,7 +37,13 @@ def test_every_error_is_a_payram_error_and_says_its_message(error):
 
 def test_there_is_no_error_besides_these():
     declared = {value for value in vars(exceptions).values() if isinstance(value, type)}
-    assert declared == {PayramError, *map(type, BUILT)}
+    assert declared == {PayramError, InvalidPaymentRequest, *map(type, BUILT)}
+
+
+def test_a_wrong_argument_is_a_value_error_that_names_it():
+    error = InvalidPaymentRequest("amount", "must be more than zero, not 0.")
+    assert isinstance(error, ValueError)
+    assert (error.argument, str(error)) == ("amount", "amount must be more than zero, not 0.")
 
 
 def test_no_error_catches_another():

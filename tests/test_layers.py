@@ -13,7 +13,7 @@ PACKAGE = Path(django_payram.__file__).parent
 
 # From the bottom to the top. Each imports from lower tiers only; those of one tier do not import each other.
 TIERS = (
-    {"exceptions", "signals", "sandbox"},
+    {"exceptions", "rates", "signals", "sandbox"},
     {"models"},
     {"conf"},
     {"gateway", "templatetags"},

@@ -11,5 +11,6 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("payram/", include("django_payram.urls")),
     path("orders/<str:pk>/pay/", views.PayOrder.as_view(), name="pay-order"),
+    path("async/orders/<str:pk>/pay/", views.PayOrderAsync.as_view(), name="async-pay-order"),
     path("api/orders/<str:pk>/pay/", views.PayOrderAPI.as_view(), name="api-pay-order"),
 ]

@@ -101,7 +101,7 @@ def _decide(request: HttpRequest, payment: Payment, decision: Callable[[str], ru
         update = decision(clean_text(form.cleaned_data["reason"]))
         transitions.apply(payment, update, source=Source.ADMIN, actor=request.user.get_username())
     except ValueError:
-        messages.error(request, _("The payment is not held for review any more."))
+        messages.error(request, _("The payment cannot be decided in this way any more."))
         return
     messages.success(request, done)
 

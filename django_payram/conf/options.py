@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import MISSING, dataclass, field, fields
+from decimal import Decimal
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
+
+from django.utils.module_loading import import_string
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    Rates = Callable[[str], Decimal]
 
 LONGEST_DEADLINE = 50
 """Seconds. A call must have ended before its attempt counts as crashed, or a second click makes a second link, and
@@ -117,6 +122,26 @@ def _percent(value: object) -> float:
     return _number(value, "from 0 to 100", 0, 100)
 
 
+def _dollars(value: object) -> Decimal:
+    if isinstance(value, bool) or not isinstance(value, int | Decimal) or not Decimal(value).is_finite() or value < 0:
+        raise ValueError("must be a number of US dollars from 0, an int or a Decimal")
+    return Decimal(value)
+
+
+def _rates(value: object) -> Rates | None:
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise ValueError("must be the dotted path of a function, such as django_payram.rates.djmoney")  # noqa: TRY004
+    try:
+        rates = import_string(value)
+    except ImportError as exc:
+        raise ValueError(f"cannot be imported: {exc}") from exc
+    if not callable(rates):
+        raise ValueError("must name a function: currency code to US dollars per unit, a Decimal")  # noqa: TRY004
+    return cast("Rates", rates)
+
+
 def _hosts(value: object) -> tuple[str, ...]:
     if not isinstance(value, list | tuple):
         raise ValueError("must be a list of host names")  # noqa: TRY004
@@ -157,6 +182,10 @@ class Project:
     """Seconds for a whole call."""
     checkout_hosts: tuple[str, ...] = _option(_hosts, default=())
     shortfall_percent: float = _option(_percent, default=3)
+    shortfall_usd: Decimal = _option(_dollars, default=Decimal(10))  # noqa: RUF009 - declares a field, as the others
+    """The tolerance for what a filled payment may lack is the smaller of both."""
+    rates: Rates | None = _option(_rates, default=None)  # noqa: RUF009 - declares a field, as the others
+    """US dollars per unit of a currency, by its code."""
     enabled: bool = _option(_flag, default=True)
     allow_http: bool = _option(_flag, default=False)
     customer_id_prefix: str = _option(_prefix, default="")

@@ -24,6 +24,7 @@ from django_payram.gateway.redaction import quoted, redact_bytes
 from django_payram.gateway.responses import NoAnswer, UnacceptableAnswer
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from decimal import Decimal
 
     from django_payram.conf import Project
@@ -58,9 +59,17 @@ class Client:
         return f"<Client of PayRam project {self.project.name!r} at {self.project.base_url}>"
 
     def create(
-        self, *, customer_email: str, customer_id: str, amount_usd: Decimal, invoice_id: str
+        self,
+        *,
+        customer_email: str,
+        customer_id: str,
+        amount_usd: Decimal,
+        invoice_id: str,
+        expires_at: datetime | None = None,
     ) -> payloads.CreatedPayment:
         """Ask PayRam for a payment of ``amount_usd`` US dollars (two places). Never repeated by itself.
+
+        Its link is to expire at ``expires_at``, if given; servers before August 2026 do not know that.
 
         Raises PayramRefused, PayramUnavailable (``definite`` when certainly nothing was made) and PayramDataError.
         """
@@ -69,6 +78,7 @@ class Client:
             customer_id=customer_id,
             amount_usd=amount_usd,
             invoice_id=invoice_id,
+            expires_at=expires_at,
         )
         answer = self._ask("POST", CREATE, json=fields)
         created = payloads.read_created(answer.body)

@@ -17,6 +17,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field, replace
+from datetime import timezone
 from decimal import ROUND_DOWN, Context, Decimal, InvalidOperation
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NoReturn
@@ -206,19 +207,22 @@ def read_error(body: bytes) -> ErrorAnswer:
 
 
 def create_fields(
-    *, customer_email: str, customer_id: str, amount_usd: Decimal, invoice_id: str
+    *, customer_email: str, customer_id: str, amount_usd: Decimal, invoice_id: str, expires_at: datetime | None = None
 ) -> dict[str, str | float]:
     """Return the JSON fields of the create call.
 
     PayRam wants a JSON number. A float prints every amount of up to 15 digits exactly, and open_payment admits no
-    longer ones.
+    longer ones. ``expire`` is a time as RFC 3339 writes it.
     """
-    return {
+    fields: dict[str, str | float] = {
         "customerEmail": customer_email,
         "customerId": customer_id,
         "amountInUSD": float(amount_usd),
         "invoiceID": invoice_id,
     }
+    if expires_at is not None:
+        fields["expire"] = expires_at.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return fields
 
 
 def _webhook(fields: Mapping[str, object]) -> PaymentUpdate | OtherEvent:

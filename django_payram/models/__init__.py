@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from django_payram.models.databases import DATABASE_BUSY, database, give_back_connections, pages
 from django_payram.models.event import Outcome, PaymentEvent, Source
-from django_payram.models.orders import OrderKey, content_type, order_key
+from django_payram.models.orders import OrderKey, content_type, number_of, order_key
 from django_payram.models.payment import (
     CRASHED_AFTER,
+    USD,
     Payment,
     PaymentQuerySet,
     is_recent,
     order_type,
 )
+from django_payram.models.refund import Refund
 from django_payram.models.relation import DETACH, PROTECT, PaymentsRelation
 from django_payram.models.states import Review, State, Status
 
@@ -20,12 +22,14 @@ __all__ = [
     "DATABASE_BUSY",
     "DETACH",
     "PROTECT",
+    "USD",
     "OrderKey",
     "Outcome",
     "Payment",
     "PaymentEvent",
     "PaymentQuerySet",
     "PaymentsRelation",
+    "Refund",
     "Review",
     "Source",
     "State",
@@ -34,6 +38,7 @@ __all__ = [
     "database",
     "give_back_connections",
     "is_recent",
+    "number_of",
     "order_key",
     "order_type",
     "pages",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
@@ -30,16 +31,21 @@ class OrderKey:
     type: ContentType
     id: str
 
-    @property
-    def live_slot(self) -> str:
-        """The value of ``Payment.live_slot`` that the one live link of the order has."""
-        return f"{self.type.pk}:{self.id}"
+    def live_slot(self, purpose: str) -> str:
+        """Return the value of ``Payment.live_slot`` that the order's one live link for ``purpose`` has."""
+        if not purpose:
+            return f"{self.type.pk}:{self.id}"
+        # Both together may be longer than the column, and hold any character: the length tells where the key ends.
+        bill = f"{len(self.id)}:{self.id}:{purpose}"
+        return f"{self.type.pk}#{hashlib.sha256(bill.encode()).hexdigest()}"
 
     def customer_id(self, *, prefix: str, token: UUID) -> str:
-        """Return the customer id of all payments of the order, the first of which has ``token``.
+        """Return the customer id of the order's payments for one purpose, the first of which has ``token``.
 
         Without the token the same id would come again after a restored backup, in another installation of the shop
-        with the same PayRam project, or for a key that is given out again: and with it somebody else's money.
+        with the same PayRam project, or for a key that is given out again: and with it somebody else's money. Each
+        purpose has a first payment, and so an id of its own: PayRam cancels a customer's open link when another one
+        is made, and a deposit must not cancel the balance.
         """
         return f"{prefix}{self.type.app_label}.{self.type.model}-{self.id}-{token.hex[:TOKEN_DIGITS]}"
 
@@ -61,6 +67,13 @@ def order_key(order: Model) -> OrderKey:
     if len(text) > LONGEST_KEY:
         raise ValueError(f"order must have a key of at most {LONGEST_KEY} characters.")
     return OrderKey(content_type(model), text)
+
+
+def number_of(order: Model) -> str:
+    """Return what people call ``order``: its ``number``, or its key where it has none that can be shown."""
+    number = getattr(order, "number", None)
+    text = "" if number is None or callable(number) else str(number).strip()
+    return text if text and text.isprintable() and len(text) <= LONGEST_KEY else order_key(order).id
 
 
 def content_type(model: Model | type[Model]) -> ContentType:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import uuid
 from datetime import timedelta
-from decimal import Decimal
-from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from django.contrib.contenttypes.models import ContentType
-from django.db import models
-from django.db.models import Case, F, Q, Sum, When
-from django.db.models.functions import Coalesce
+from django.core.exceptions import ValidationError
+from django.db import models, router
+from django.db.models import Q, Sum
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -19,18 +17,19 @@ from django_payram.models.databases import database
 from django_payram.models.fields import ExactCharField, KeyText, RoutedForeignKey
 from django_payram.models.orders import content_type, order_key
 from django_payram.models.states import AWAITING, FULLY_FILLED, Review, State, Status
+from django_payram.models.statuses import CONFIRMING, HELD, OWN_USD, REFUNDED, SUMS, ZERO, has_status, meets, status_of
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from decimal import Decimal
     from typing import Any
 
     from django.core.checks import CheckMessage
 
-ZERO, CENT = Decimal(0), Decimal("0.01")
-DOLLARS: models.DecimalField[Decimal, Decimal] = models.DecimalField(max_digits=28, decimal_places=8)
-
 SCHEDULED = Q(next_check_at__isnull=False, reference__isnull=False)
 """What the index of the schedule covers; a query that repeats it can use that index."""
+
+USD = "USD"
 
 CRASHED_AFTER = timedelta(minutes=2)
 """An attempt that is still CREATING after this was left by a crash, and no longer keeps its order from a new link."""
@@ -74,7 +73,15 @@ class PaymentQuerySet(models.QuerySet["Payment"]):
 
     def open(self) -> PaymentQuerySet:
         """Return payments that still wait for money."""
-        return self.filter(state__in=AWAITING, closed_at__isnull=True, paid_at__isnull=True)
+        return self.filter(state__in=AWAITING, closed_at__isnull=True, paid_at__isnull=True, withdrawn_at__isnull=True)
+
+    def held(self) -> PaymentQuerySet:
+        """Return payments whose money is all there, and which a person has to accept first."""
+        return self.alias(**SUMS).filter(HELD & ~REFUNDED)
+
+    def with_status(self, status: Status | str) -> PaymentQuerySet:
+        """Return payments whose :attr:`Payment.status` is ``status``. Raises ValueError for one that is none."""
+        return self.alias(**SUMS).filter(has_status(Status(status)))
 
     def due(self, now: datetime) -> PaymentQuerySet:
         """Return payments that PayRam should be asked about at ``now``, the longest due first."""
@@ -102,9 +109,12 @@ class PaymentQuerySet(models.QuerySet["Payment"]):
 
     def received_usd(self) -> Decimal:
         """Return the US dollars received over all these payments, two places and more as PayRam gives them."""
-        unsaid = Case(When(state__in=FULLY_FILLED, then=F("amount_usd")), default=ZERO, output_field=DOLLARS)
-        total = self.aggregate(total=Sum(Coalesce("filled_usd", unsaid, output_field=DOLLARS)))
-        return total["total"] or ZERO
+        return self.aggregate(total=Sum(OWN_USD))["total"] or ZERO
+
+    def net_usd(self) -> Decimal:
+        """Return the US dollars received over all these payments, less what was sent back."""
+        sums = self.aggregate(received=Sum(OWN_USD), refunded=Sum("refunded_usd"))
+        return (sums["received"] or ZERO) - (sums["refunded"] or ZERO)
 
 
 class Payment(models.Model):
@@ -131,13 +141,20 @@ class Payment(models.Model):
     order_id = ExactCharField(_("order id"), max_length=200, blank=True, default="")
     order = RoutedForeignKey("order_type", "order_id")
     """The shop's order, or None."""
+    order_number = models.CharField(_("order number"), max_length=200, blank=True, default="", db_default="")
+    """What people call the order; kept when the order is gone."""
+    purpose = ExactCharField(_("purpose"), max_length=100, blank=True, default="", db_default="")
+    """Which of the order's bills the payment is for; blank for the only one."""
 
     customer_id = ExactCharField(_("customer id"), max_length=255)
     """PayRam's ``customerID``: a new payment cancels the other open ones of the same customer."""
     customer_email = models.CharField(_("customer e-mail"), max_length=254, blank=True)
 
     amount_usd = models.DecimalField(_("amount (USD)"), max_digits=20, decimal_places=2)
-    """The amount asked for, in US dollars with two places."""
+    """The amount asked for, in US dollars with two places: fixed when the link was made."""
+    price_amount = models.DecimalField(_("price"), max_digits=20, decimal_places=2, null=True, blank=True)
+    """The amount in the shop's own currency; None is the amount in US dollars."""
+    price_currency = models.CharField(_("currency of the price"), max_length=3, default=USD, db_default=USD)
     state = models.CharField(_("state"), max_length=20, choices=State.choices, default=State.CREATING)
     filled_usd = models.DecimalField(_("received (USD)"), max_digits=28, decimal_places=8, null=True, blank=True)
     """US dollars received by this payment, by PayRam's account; None when it has not said."""
@@ -147,6 +164,10 @@ class Payment(models.Model):
     """US dollars received as only a webhook says, which PayRam's answer did not confirm: shown, and never counted."""
     topped_up_usd = models.DecimalField(_("received by top-ups (USD)"), max_digits=28, decimal_places=8, default=ZERO)
     """US dollars received by payments that top this one up."""
+    refunded_usd = models.DecimalField(
+        _("refunded (USD)"), max_digits=28, decimal_places=8, default=ZERO, db_default=ZERO
+    )
+    """US dollars that the shop has sent back, as its refunds say."""
     filled_amount = models.DecimalField(_("received amount"), max_digits=36, decimal_places=18, null=True, blank=True)
     """As PayRam gives it: coin units since July 2026, US dollars before. Compute with ``filled_usd`` instead."""
     currency = models.CharField(_("currency"), max_length=32, blank=True)
@@ -186,7 +207,7 @@ class Payment(models.Model):
     )
     """The payment that this one tops up; its money counts toward that one."""
     live_slot = ExactCharField(max_length=255, null=True, blank=True, editable=False)
-    """The order whose one live link this is; None for every payment that has been superseded or is done."""
+    """The order and purpose whose one live link this is; None for every payment that is superseded or done."""
 
     undelivered = models.JSONField(_("signals not yet delivered"), default=list, blank=True, editable=False)
     """Names of the signals whose receivers have yet to succeed."""
@@ -205,6 +226,10 @@ class Payment(models.Model):
     """When the payment became paid in full; this alone is what *paid* means."""
     closed_at = models.DateTimeField(_("closed"), null=True, blank=True)
     """When PayRam closed the link: filled or canceled."""
+    expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
+    """When the link was to expire, as the shop has asked PayRam; None leaves it to PayRam."""
+    withdrawn_at = models.DateTimeField(_("withdrawn"), null=True, blank=True)
+    """When the shop said that it wants no money on the link any more."""
     checked_at = models.DateTimeField(_("PayRam last asked"), null=True, blank=True)
     next_check_at = models.DateTimeField(_("PayRam asked next"), null=True, blank=True)
     checks = models.PositiveIntegerField(_("checks since the last update"), default=0, editable=False)
@@ -258,19 +283,24 @@ class Payment(models.Model):
 
     @property
     def is_paid(self) -> bool:
-        """Whether the payment is paid in full and not held."""
+        """Whether the payment is paid in full and not held. A refund does not change it."""
         return self.paid_at is not None
 
     @property
     def is_open(self) -> bool:
         """Whether the payment still waits for money."""
-        return State(self.state) in AWAITING and self.closed_at is None and not self.is_paid
+        closed = self.closed_at is not None or self.withdrawn_at is not None
+        return State(self.state) in AWAITING and not closed and not self.is_paid
 
     @property
     def is_held(self) -> bool:
-        """Whether all the money is there but a person has to accept it first."""
-        covered = self.is_filled or (self.review == Review.AMOUNT and not self.missing_usd)
-        return covered and not self.is_paid and self.parent_id is None
+        """Whether all the money is there but a person has to accept it first, or to send it back."""
+        return meets(self, HELD) and not self.is_refunded
+
+    @property
+    def is_refunded(self) -> bool:
+        """Whether all that was received has been sent back."""
+        return meets(self, REFUNDED)
 
     @property
     def is_filled(self) -> bool:
@@ -280,12 +310,17 @@ class Payment(models.Model):
     @property
     def is_confirming(self) -> bool:
         """Whether money is on the chain and not yet confirmed; it may also come for a link that was canceled."""
-        return self.state in (State.OPEN, State.CANCELED) and self.confirmations is not None and not self.is_paid
+        return meets(self, CONFIRMING)
 
     @property
     def has_money(self) -> bool:
         """Whether money has come or is confirming, top-ups included."""
         return self.is_paid or self.is_confirming or bool(self.received_usd)
+
+    @property
+    def price(self) -> tuple[Decimal, str]:
+        """What the order costs: the amount and its currency, as the shop has given them."""
+        return (self.amount_usd, USD) if self.price_amount is None else (self.price_amount, self.price_currency)
 
     @property
     def received_usd(self) -> Decimal:
@@ -295,34 +330,63 @@ class Payment(models.Model):
         return (self.filled_usd or ZERO) + self.topped_up_usd
 
     @property
+    def net_usd(self) -> Decimal:
+        """US dollars received, less what was sent back."""
+        return self.received_usd - self.refunded_usd
+
+    @property
+    def lack_usd(self) -> Decimal:
+        """US dollars by which what was received falls short of the amount; negative for what is beyond it."""
+        return self.amount_usd - self.received_usd
+
+    @property
+    def excess_usd(self) -> Decimal:
+        """US dollars by which what the shop has kept goes beyond the amount; negative for what falls short of it."""
+        return self.net_usd - self.amount_usd
+
+    @property
     def missing_usd(self) -> Decimal:
-        """US dollars still to come; zero when the payment is paid."""
-        return ZERO if self.is_paid else max(self.amount_usd - self.received_usd, ZERO)
+        """US dollars still to come; zero when the payment is paid: what lacks then is forgiven."""
+        return ZERO if self.is_paid else max(self.lack_usd, ZERO)
+
+    @property
+    def forgiven_usd(self) -> Decimal:
+        """US dollars that lack although the payment is paid, by the tolerance or by a person's decision."""
+        return max(self.lack_usd, ZERO) if self.is_paid else ZERO
 
     @property
     def surplus_usd(self) -> Decimal:
-        """US dollars received beyond the amount."""
-        return max(self.received_usd - self.amount_usd, ZERO)
+        """US dollars received beyond the amount and not sent back."""
+        return max(self.excess_usd, ZERO)
 
     @property
     def status(self) -> Status:
         """Where the payment stands, in one word for people."""
-        if self.is_paid:
-            return Status.OVERPAID if self.surplus_usd >= CENT else Status.PAID
-        if self.is_filled:
-            return Status.HELD
-        if self.is_confirming:
-            return Status.CONFIRMING
-        return STATUS[State(self.state)]
+        return status_of(self)
 
+    def locked_order(self, model: type[models.Model]) -> Any:
+        """Return the payment's order as it is now, its row locked; None when it is no ``model``, or not there any more.
 
-STATUS = MappingProxyType(
-    {
-        State.CREATING: Status.PREPARING,
-        State.FAILED: Status.FAILED,
-        State.OPEN: Status.WAITING,
-        State.CANCELED: Status.EXPIRED,
-        State.PARTIALLY_FILLED: Status.PARTLY_PAID,
-    }
-)
-"""The status of a payment whose money is not all there and of which nothing is confirming."""
+        Must run inside a transaction on the database of the order.
+        """
+        if self.order_type_id is None or self.order_type_id != content_type(model).pk:
+            return None
+        orders = model._base_manager.using(router.db_for_write(model))  # noqa: SLF001 - Django's documented name
+        try:
+            return orders.select_for_update().filter(pk=self.order_id).first()
+        except (ValidationError, ValueError):
+            # The model has another kind of key since.
+            return None
+
+    def covers(self, amount: Decimal | int, currency: str = USD) -> bool:
+        """Return whether the payment is paid and pays for ``amount``, in US dollars or in the currency of its price.
+
+        An order may have grown since its link was made. What was sent back pays for nothing, what was forgiven does.
+        """
+        if not self.is_paid:
+            return False
+        paid_usd = max(self.amount_usd, self.received_usd) - self.refunded_usd
+        if currency == USD:
+            return paid_usd >= amount
+        price, of_price = self.price
+        return currency == of_price and paid_usd * price / self.amount_usd >= amount

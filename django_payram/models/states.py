@@ -66,4 +66,8 @@ class Status(models.TextChoices):
     PAID = "paid", _("Paid")
     OVERPAID = "overpaid", _("Paid, with a surplus")
     EXPIRED = "expired", _("Expired")
+    WITHDRAWN = "withdrawn", _("Withdrawn")
+    """The shop wants no money on the link any more, and none has come."""
+    REFUNDED = "refunded", _("Refunded")
+    """All that was received has been sent back."""
     FAILED = "failed", _("No payment was made")

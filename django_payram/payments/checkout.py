@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from asgiref.sync import sync_to_async
 from django.db import DatabaseError, IntegrityError, transaction
 from django.utils import timezone
 
@@ -24,6 +26,7 @@ from django_payram.gateway.payloads import PaymentUpdate
 from django_payram.gateway.redaction import clean_text, redact
 from django_payram.models import (
     CRASHED_AFTER,
+    USD,
     Outcome,
     Payment,
     Review,
@@ -42,7 +45,7 @@ from django_payram.payments.refresh import fetch_and_apply
 from django_payram.payments.request import PaymentRequest, check_request
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from decimal import Decimal
 
     from django.db.models import Model
@@ -55,6 +58,7 @@ logger = logging.getLogger("django_payram")
 WAIT_SECONDS = 10.0
 """How long a second click waits for the first one's link."""
 POLL_SECONDS = 0.1
+NOT_MADE = "The payment link that was being made for this order did not come. Try again."
 MOST_CONFLICTS = 5
 """After so many the conflict is another one, or the caller's transaction cannot see who was faster."""
 
@@ -69,63 +73,129 @@ def open_payment(
     *,
     amount: Decimal | int | str,
     email: str,
+    currency: str = USD,
+    purpose: str = "",
+    order_number: str | None = None,
     customer_id: str | None = None,
     project: str = conf.DEFAULT_PROJECT,
+    expires_in: timedelta | None = None,
     metadata: Mapping[str, Any] | None = None,
     client: Client | None = None,
 ) -> Payment:
     """Return a saved payment whose ``url`` is the page where the customer pays.
 
-    ``order`` is any saved model instance, or None. ``amount`` is in US dollars with at most two places. ``email`` is
-    the customer's. ``customer_id`` defaults to a stable id for the order; PayRam cancels a customer's other open
-    payments when a new one is made, so an id per person would kill that person's second cart.
+    ``order`` is any saved model instance, or None. ``amount`` has at most two places, in ``currency``: other currencies
+    than US dollars need the option ``RATES``, and the US dollars are fixed when the link is made. ``email`` is the
+    customer's. ``purpose`` names the bill when an order has several; ``order_number`` is what people call the order
+    (its ``number``, or its key, by default). ``customer_id`` defaults to a stable id for the order and the purpose;
+    PayRam cancels a customer's other open payments when a new one is made, so an id per person would kill that person's
+    second cart. ``expires_in`` is how long the link lives, on servers that know ``expire``.
 
-    An order has one live link: a second call with the same amount and project returns the open payment, another amount
-    opens a new payment and leaves the old one watched.
+    An order has one live link for each purpose: a second call with the same price, e-mail and customer id returns the
+    open payment (in another currency while its rate is younger than an hour); another one opens a new payment and
+    leaves the old one watched.
 
-    Raises ValueError for wrong arguments before anything is written, ImproperlyConfigured for a wrong
-    setting, PayramAlreadyPaid, PayramDisabled, PayramRefused (also for more than ten links an hour), PayramUnavailable
-    and PayramDataError.
+    Raises InvalidPaymentRequest (a ValueError) for wrong arguments before anything is written, ImproperlyConfigured for
+    a wrong setting, PayramAlreadyPaid, PayramDisabled, PayramRefused (also for more than ten links an hour, and for a
+    payment that was withdrawn while its link was made), PayramUnavailable and PayramDataError.
     """
     request = check_request(
-        order, amount=amount, email=email, customer_id=customer_id, project=project, metadata=metadata
+        order,
+        amount=amount,
+        email=email,
+        currency=currency,
+        purpose=purpose,
+        order_number=order_number,
+        customer_id=customer_id,
+        project=project,
+        expires_in=expires_in,
+        metadata=metadata,
     )
-    payment, is_new = _claim_link(request)
-    return _create(payment, client or client_for(request.project)) if is_new else payment
+    until, claim = time.monotonic() + WAIT_SECONDS, claim_link(request)
+    while claim.is_being_made:
+        _refuse_to_wait(until)
+        give_back_connections()
+        time.sleep(POLL_SECONDS)
+        claim = claim_link(request, waited_for=claim.payment)
+    return create_link(claim.payment, client or client_for(request.project)) if claim.is_new else claim.payment
+
+
+async def aopen_payment(order: Model | None = None, *, client: Client | None = None, **arguments: Any) -> Payment:
+    """Do what :func:`open_payment` does, with its arguments and errors, for code that must not block.
+
+    A thread works for the call while it has something to do, and none while another call is making the link. A call
+    that is canceled while PayRam is asked goes on to the end, so that the answer is recorded.
+    """
+    request = await sync_to_async(check_request)(order, **arguments)
+    until, claim = time.monotonic() + WAIT_SECONDS, await sync_to_async(claim_link)(request)
+    while claim.is_being_made:
+        _refuse_to_wait(until)
+        await sync_to_async(give_back_connections)()
+        await asyncio.sleep(POLL_SECONDS)
+        claim = await sync_to_async(claim_link)(request, waited_for=claim.payment)
+    if not claim.is_new:
+        return claim.payment
+    return await sync_to_async(create_link)(claim.payment, client or client_for(request.project))
 
 
 # One live link per order
 
 
-def _claim_link(request: PaymentRequest) -> tuple[Payment, bool]:
-    """Return the payment to use, and whether it has yet to be created at PayRam.
+class Claim(NamedTuple):
+    """The payment to use for a request, or to wait for."""
 
-    The unique column ``live_slot`` decides between two calls at once: the loser waits for the winner's link.
+    payment: Payment
+    is_new: bool = False
+    """Whether it has yet to be created at PayRam, by whoever holds this claim."""
+    is_being_made: bool = False
+    """Whether another call is asking PayRam for its link."""
+
+
+def claim_link(request: PaymentRequest, *, waited_for: Payment | None = None) -> Claim:
+    """Return the order's live payment that meets the request, or a new one that takes its place.
+
+    The unique column ``live_slot`` decides between two calls at once: the loser waits for the winner's link. It shares
+    the outcome: where the one that was ``waited_for`` got no link, PayramUnavailable is raised.
     """
-    until = time.monotonic() + WAIT_SECONDS
     conflicts = 0
     while True:
         attempts = _attempts(request)
         _refuse_if_paid(attempts)
-        live = next((payment for payment in attempts if payment.live_slot is not None), None)
-        # A closed link on which money is confirming is as good as live: with another one that would be paid twice.
-        live = live or next((payment for payment in attempts if payment.is_confirming and not payment.parent_id), None)
+        if any(payment == waited_for and not payment.url and payment.live_slot is None for payment in attempts):
+            raise PayramUnavailable(NOT_MADE)
+        live = _live(attempts)
         if live is not None and _is_being_made(live):
-            live = _wait(live, until)
-        if live is not None and (live.is_open or live.is_confirming) and request.is_met_by(live) and usable_link(live):
-            return live, False
+            return Claim(live, is_being_made=True)
+        if live is not None and _is_usable(live) and request.is_met_by(live, attempts):
+            return Claim(live)
         try:
-            return _insert(request, attempts, instead_of=live), True
+            return Claim(_insert(request, attempts, instead_of=live), is_new=True)
         except IntegrityError:
             conflicts += 1
             if request.order is None or conflicts == MOST_CONFLICTS:
                 raise
 
 
+def _live(attempts: Sequence[Payment]) -> Payment | None:
+    """Return the payment with the live link among attempts for one purpose.
+
+    A closed link on which money is confirming is as good as live: with another one that would be paid twice.
+    """
+    live = (payment for payment in attempts if payment.live_slot is not None)
+    confirming = (payment for payment in attempts if payment.is_confirming and payment.parent_id is None)
+    return next(live, None) or next(confirming, None)
+
+
+def _is_usable(live: Payment) -> bool:
+    return (live.is_open or live.is_confirming) and bool(usable_link(live))
+
+
 def _attempts(request: PaymentRequest) -> list[Payment]:
+    """Return the attempts for the order and purpose, oldest first."""
     if request.order is None:
         return []
-    return _of_order(request.order.id, request.order.type.pk, using=database())
+    found = _of_order(request.order.id, request.order.type.pk, using=database())
+    return [payment for payment in found if payment.purpose == request.purpose]
 
 
 _of_order = CompiledQuery(
@@ -137,7 +207,8 @@ def _refuse_if_paid(attempts: Iterable[Payment]) -> None:
     for payment in attempts:
         held = payment.is_held and payment.review == Review.AMOUNT
         if payment.parent_id is None and (payment.is_paid or held):
-            raise PayramAlreadyPaid("The order has been paid already, or its payment is under review.", payment=payment)
+            bill = f"{payment.purpose!r} of the order" if payment.purpose else "The order"
+            raise PayramAlreadyPaid(f"{bill} has been paid already, or its payment is under review.", payment=payment)
 
 
 def _is_being_made(payment: Payment) -> bool:
@@ -146,24 +217,17 @@ def _is_being_made(payment: Payment) -> bool:
     return payment.is_open and not payment.url and may_run
 
 
-def _wait(payment: Payment, until: float) -> Payment:
-    """Wait for the link that another call is making. A call that waited shares the outcome of that one."""
-    while time.monotonic() < until:
-        give_back_connections()
-        time.sleep(POLL_SECONDS)
-        payment.refresh_from_db(using=database())
-        if payment.url:
-            return payment
-        if payment.live_slot is None:
-            break
-    raise PayramUnavailable("The payment link that was being made for this order did not come. Try again.")
+def _refuse_to_wait(until: float) -> None:
+    if time.monotonic() >= until:
+        raise PayramUnavailable(NOT_MADE)
 
 
 def _insert(request: PaymentRequest, attempts: list[Payment], *, instead_of: Payment | None) -> Payment:
     """Save a new payment in the order's live slot, after these attempts. IntegrityError when another was faster."""
     if not request.project.enabled:
         raise PayramDisabled(f"PayRam project {request.project.name!r} takes no new payments at the moment.")
-    payment = request.new_payment(attempts)
+    # Outside of the transaction: the shop's function may ask a server for the exchange rate.
+    payment = request.new_payment(attempts, request.amount_usd())
     if attempts or not transaction.get_autocommit(using=database()):
         with transaction.atomic(using=database()):
             _replace(request, instead_of)
@@ -176,7 +240,8 @@ def _insert(request: PaymentRequest, attempts: list[Payment], *, instead_of: Pay
 
 def _replace(request: PaymentRequest, live: Payment | None) -> None:
     """Keep the order's payments from becoming paid while another link is made, and free the live slot for it."""
-    attempts = lock_order(request.order) if request.order is not None else []
+    locked = lock_order(request.order) if request.order is not None else []
+    attempts = [payment for payment in locked if payment.purpose == request.purpose]
     _refuse_if_paid(attempts)
     _refuse_too_many(attempts)
     for payment in attempts:
@@ -200,7 +265,7 @@ def _refuse_too_many(attempts: Iterable[Payment]) -> None:
 # The call
 
 
-def _create(payment: Payment, client: Client) -> Payment:
+def create_link(payment: Payment, client: Client) -> Payment:
     """Ask PayRam for the link. The call is never repeated: a second one would make a second payment."""
     try:
         created = client.create(
@@ -208,6 +273,7 @@ def _create(payment: Payment, client: Client) -> Payment:
             customer_id=payment.customer_id,
             amount_usd=payment.amount_usd,
             invoice_id=str(payment.token),
+            expires_at=payment.expires_at,
         )
     except PayramError as exc:
         _record_failure(payment, exc)
@@ -217,6 +283,8 @@ def _create(payment: Payment, client: Client) -> Payment:
         if attach_events(payment):
             payment = _catch_up(payment, client)
         _retry_kept(payment)
+    if payment.withdrawn_at is not None:
+        raise PayramRefused("The payment was withdrawn while its link was being made.", code="withdrawn")
     return payment
 
 

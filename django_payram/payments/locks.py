@@ -21,10 +21,15 @@ if TYPE_CHECKING:
     from django_payram.models import OrderKey, PaymentQuerySet
 
 
-def lock(payment: Payment) -> Group:
-    """Lock a payment with all rows that are decided together with it. Raises Payment.DoesNotExist when it is gone."""
+def lock(payment: Payment, *, joining: OrderKey | None = None) -> Group:
+    """Lock a payment with all rows that are decided together with it. Raises Payment.DoesNotExist when it is gone.
+
+    ``joining`` is the order that the payment is to belong to: its payments are locked as well.
+    """
     order_gone = False
-    if payment.order_type_id is not None:
+    if joining is not None:
+        members = _lock_of_both(payment, joining)
+    elif payment.order_type_id is not None:
         members, order_gone = _lock_of_order(payment)
     else:
         root = payment.parent_id or payment.pk
@@ -43,6 +48,15 @@ def _lock_as_it_is_now(payment: Payment) -> Group:
     if now is None or (now.order_type_id, now.order_id) == (payment.order_type_id, payment.order_id):
         raise Payment.DoesNotExist(f"The payment {payment.token} is gone.")
     return lock(now)
+
+
+def _lock_of_both(payment: Payment, order: OrderKey) -> list[Payment]:
+    """Lock the payments of two orders, or of an order and of none, in one query."""
+    root = payment.parent_id or payment.pk
+    rows = Q(pk=root) | Q(parent=root) | Q(order_type=order.type, order_id=order.id)
+    if payment.order_type_id is not None:
+        rows |= Q(order_type=payment.order_type_id, order_id=payment.order_id)
+    return list(_locked().using(database()).filter(rows))
 
 
 def lock_order(order: OrderKey) -> list[Payment]:

@@ -24,9 +24,11 @@ from django_payram.models import (
     State,
     database,
     is_recent,
+    number_of,
     order_key,
 )
 from django_payram.payments import rules, transitions
+from django_payram.payments.decisions import assign
 from django_payram.payments.locks import lock_row
 from django_payram.payments.refresh import fetch_and_apply
 
@@ -45,18 +47,26 @@ MOST_RELATIVES = 200
 
 
 def adopt(
-    reference: str, *, project: str = conf.DEFAULT_PROJECT, order: Model | None = None, actor: str = ""
+    reference: str,
+    *,
+    project: str = conf.DEFAULT_PROJECT,
+    order: Model | None = None,
+    move: bool = False,
+    actor: str = "",
 ) -> Payment:
     """Take over a payment that was made in PayRam's own dashboard, and the webhooks that came about it.
 
-    A reference that is known already is only asked about; ValueError says so if it belongs to another order than
-    ``order``. ValueError is also raised when PayRam does not say what amount it asked for, else the errors of refresh.
+    A reference that is known already is only asked about. If it belongs to another order than ``order``, or to none,
+    ``move`` assigns it to that one, and without it ValueError says so. ValueError is also raised when PayRam does not
+    say what amount it asked for, else the errors of refresh.
     """
     key = None if order is None else order_key(order)
     known = _payments(project).filter(reference=reference).first()
     if known is not None:
-        if key is not None and (known.order_type_id, known.order_id) != (key.type.pk, key.id):
-            raise ValueError(f"{reference} is known already and belongs to another order or to none.")
+        if order is not None and key is not None and (known.order_type_id, known.order_id) != (key.type.pk, key.id):
+            if not move:
+                raise ValueError(f"{reference} is known already and belongs to another order or to none.")
+            known = assign(known, order, source=Source.ADMIN, actor=actor)
         return fetch_and_apply(known, source=Source.ADMIN).payment
     answer = client_for(conf.project(project)).fetch(reference)
     if answer.requested_usd is None:
@@ -69,6 +79,7 @@ def adopt(
             amount_usd=_cents(answer.requested_usd),
             order_type=key.type if key else None,
             order_id=key.id if key else "",
+            order_number="" if order is None else number_of(order),
         )
     )
     result = transitions.apply(payment, answer, source=Source.ADMIN, actor=actor)
@@ -219,8 +230,9 @@ def _topped_up_of_several(unpaid: list[Payment], amounts: set[Decimal | None]) -
 
 
 def _by_order(payments: list[Payment]) -> list[Payment]:
-    """Return the newest payment of each order among payments that stand with the newest first."""
-    return list({(one.order_type_id, one.order_id or one.pk): one for one in reversed(payments)}.values())
+    """Return the newest payment of each order and purpose among payments that stand with the newest first."""
+    bills = {(one.order_type_id, one.order_id or one.pk, one.purpose): one for one in reversed(payments)}
+    return list(bills.values())
 
 
 def _insert_top_up(parent: Payment, hint: PaymentUpdate, answer: PaymentUpdate) -> Payment:
@@ -236,6 +248,7 @@ def _insert_top_up(parent: Payment, hint: PaymentUpdate, answer: PaymentUpdate) 
             project=parent.project,
             reference=hint.reference,
             parent=parent,
+            purpose=parent.purpose,
             customer_id=parent.customer_id,
             customer_email=parent.customer_email,
             amount_usd=_cents(answer.requested_usd or answer.filled_usd or Decimal(0)),
@@ -255,7 +268,7 @@ def _insert(payment: Payment) -> Payment:
                 # The order may have been deleted, and its key taken from the parent, while PayRam was asked.
                 parent = lock_row(payment.parent_id)
                 payment.order_type_id, payment.order_id = parent.order_type_id, parent.order_id
-                payment.order_gone = parent.order_gone
+                payment.order_number, payment.order_gone = parent.order_number, parent.order_gone
             payment.save(using=database(), force_insert=True)
     except IntegrityError:
         return _payments(payment.project).get(reference=payment.reference)

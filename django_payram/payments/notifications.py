@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from django.db import OperationalError, connections, transaction
 
 from django_payram.gateway.redaction import clean_text
-from django_payram.models import Payment, database
-from django_payram.signals import SIGNALS
+from django_payram.models import Payment, Refund, database
+from django_payram.signals import SIGNALS, payment_refunded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -59,7 +59,10 @@ def _send(name: str, payment: Payment, result: DeliveryResult, *, previous_state
     using, signal = database(), SIGNALS[name]
     try:
         with transaction.atomic(using=using):
-            signal.send(sender=Payment, payment=payment, **signal.arguments(payment, previous_state))
+            if name == "payment_refunded":
+                _announce_refunds(payment)
+            else:
+                signal.send(sender=Payment, payment=payment, **signal.arguments(payment, previous_state))
             _refuse_rollback(using)
     except BaseException as exc:
         if connections[using].needs_rollback:
@@ -72,6 +75,15 @@ def _send(name: str, payment: Payment, result: DeliveryResult, *, previous_state
         logger.error("A receiver of %s failed for payment %s.\n%s", name, payment.token, trace)  # noqa: TRY400
         return clean_text(f"{name}: {type(exc).__name__}: {exc}")[:ERROR_LIMIT]
     return ""
+
+
+def _announce_refunds(payment: Payment) -> None:
+    """Send one signal for each refund that was not announced, or for all of them when a person asks for it again."""
+    refunds = Refund.objects.using(database()).filter(payment=payment).order_by("pk")
+    new = refunds.filter(is_announced=False)
+    for refund in list(new) or list(refunds):
+        payment_refunded.send(sender=Payment, payment=payment, refund=refund)
+    new.update(is_announced=True)
 
 
 def _refuse_rollback(using: str) -> None:

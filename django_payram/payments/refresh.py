@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from asgiref.sync import sync_to_async
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, InterfaceError
 from django.db.models import Q
@@ -51,6 +52,10 @@ def refresh(payment: Payment, *, source: Source = Source.RESYNC, client: Client 
     finally:
         payment.refresh_from_db(using=database())
     return payment
+
+
+arefresh = sync_to_async(refresh)
+"""Do what :func:`refresh` does, for code that must not block."""
 
 
 def refresh_if_stale(payment: Payment) -> Payment:

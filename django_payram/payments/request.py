@@ -3,28 +3,42 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from datetime import timedelta
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
-from django.core.exceptions import ValidationError
+from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.core.validators import validate_email
 from django.db.models import Model
+from django.utils import timezone
 
 from django_payram import conf
-from django_payram.models import OrderKey, Payment, order_key
+from django_payram.exceptions import InvalidPaymentRequest, PayramUnavailable
+from django_payram.gateway.redaction import redact
+from django_payram.models import USD, OrderKey, Payment, is_recent, number_of, order_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping, Sequence
 
     from django_payram.conf import Project
 
 LARGEST_DIGITS = 13
 """Digits before the point: a JSON number carries 15 digits exactly, two of them are cents."""
 
-LONGEST_CUSTOMER_ID, LONGEST_EMAIL = 255, 254
+CENT = Decimal("0.01")
+
+LONGEST_CUSTOMER_ID, LONGEST_EMAIL, LONGEST_PURPOSE, LONGEST_NUMBER = 255, 254, 100, 200
 """Characters that the columns hold."""
+
+LONGEST_LIFE = timedelta(days=365)
+
+RATE_LIFE = timedelta(hours=1)
+"""So long a link keeps the exchange rate at which it was made."""
+
+CURRENCY = re.compile(r"[A-Z]{3}")
 
 
 def check_request(
@@ -32,22 +46,36 @@ def check_request(
     *,
     amount: Decimal | int | str,
     email: str,
-    customer_id: str | None,
-    project: str,
-    metadata: Mapping[str, Any] | None,
+    currency: str = USD,
+    purpose: str = "",
+    order_number: str | None = None,
+    customer_id: str | None = None,
+    project: str = conf.DEFAULT_PROJECT,
+    expires_in: timedelta | None = None,
+    metadata: Mapping[str, Any] | None = None,
 ) -> PaymentRequest:
-    """Check the arguments of open_payment. Raises ValueError or ImproperlyConfigured."""
+    """Check the arguments of open_payment. Raises InvalidPaymentRequest (a ValueError) or ImproperlyConfigured."""
     request = PaymentRequest(
         project=conf.project(project),
         order=_order(order),
-        amount_usd=_amount(amount),
+        order_number=_order_number(order, order_number),
+        purpose=_text("purpose", purpose, LONGEST_PURPOSE),
+        amount=read_amount("amount", amount),
+        currency=_currency(currency),
         email=_email(email),
         customer_id=None if customer_id is None else _customer_id(customer_id),
+        expires_in=_expires_in(expires_in),
         metadata=_metadata(metadata),
     )
+    if request.currency != USD and request.project.rates is None:
+        raise InvalidPaymentRequest(
+            "currency",
+            f"is {request.currency}, and prices in other currencies than {USD} need the option RATES of "
+            f"PAYRAM[{request.project.name!r}].",
+        )
     if customer_id is None and len(request.own_customer_id(uuid.uuid4())) > LONGEST_CUSTOMER_ID:
-        raise ValueError(
-            f"customer_id must be given: the order's own would have more than {LONGEST_CUSTOMER_ID} characters."
+        raise InvalidPaymentRequest(
+            "customer_id", f"must be given: the order's own would have more than {LONGEST_CUSTOMER_ID} characters."
         )
     return request
 
@@ -58,26 +86,59 @@ class PaymentRequest:
 
     project: Project
     order: OrderKey | None
-    amount_usd: Decimal
+    order_number: str
+    purpose: str
+    amount: Decimal
+    """In ``currency``, with two places."""
+    currency: str
     email: str
     customer_id: str | None
     """The shop's own; None: one that is the order's for ever, or the payment's when there is no order."""
+    expires_in: timedelta | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
-    def new_payment(self, attempts: Iterable[Payment]) -> Payment:
-        """Return the unsaved payment, which comes after these attempts for the order."""
-        token = uuid.uuid4()
+    def amount_usd(self) -> Decimal:
+        """Return the price in US dollars with two places, by the exchange rate of now.
+
+        Raises PayramUnavailable when there is no rate at the moment, ImproperlyConfigured when RATES gives none that
+        is a number above zero, and InvalidPaymentRequest for less than a cent.
+        """
+        if self.project.rates is None or self.currency == USD:
+            return self.amount
+        setting = f"RATES of PAYRAM[{self.project.name!r}]"
+        try:
+            rate: object = self.project.rates(self.currency)
+        except Exception as exc:
+            # Whatever the shop's function asks, it may be out of order for a while.
+            message = redact(f"{setting} gave no exchange rate for {self.currency}: {exc}")
+            raise PayramUnavailable(message, definite=True) from exc
+        if not isinstance(rate, Decimal) or not rate.is_finite() or rate <= 0:
+            raise ImproperlyConfigured(f"{setting} must return a Decimal above zero for {self.currency}, not {rate!r}.")
+        dollars = _cents("amount", self.amount * rate)
+        if not dollars:
+            raise InvalidPaymentRequest("amount", "must be worth at least one cent of a US dollar.")
+        return dollars
+
+    def new_payment(self, attempts: Sequence[Payment], amount_usd: Decimal) -> Payment:
+        """Return the unsaved payment of so many US dollars, which comes after these attempts for the order."""
+        token, now = uuid.uuid4(), timezone.now()
         order = self.order
         return Payment(
             token=token,
             project=self.project.name,
             order_type=order.type if order else None,
             order_id=order.id if order else "",
-            live_slot=order.live_slot if order else None,
-            customer_id=self.customer_id or self._kept_customer_id(attempts) or self.own_customer_id(token),
+            order_number=self.order_number,
+            purpose=self.purpose,
+            live_slot=order.live_slot(self.purpose) if order else None,
+            customer_id=self._expected_customer_id(attempts) or self.own_customer_id(token),
             customer_email=self.email,
-            amount_usd=self.amount_usd,
+            amount_usd=amount_usd,
+            price_amount=self.amount,
+            price_currency=self.currency,
             metadata=dict(self.metadata),
+            created_at=now,
+            expires_at=None if self.expires_in is None else now + self.expires_in,
         )
 
     def own_customer_id(self, token: uuid.UUID) -> str:
@@ -87,63 +148,108 @@ class PaymentRequest:
             return f"{prefix}payment-{token}"
         return self.order.customer_id(prefix=prefix, token=token)
 
-    def _kept_customer_id(self, attempts: Iterable[Payment]) -> str | None:
-        """Return the customer id that an earlier payment of the order was given: all its payments keep it."""
+    def _expected_customer_id(self, attempts: Sequence[Payment]) -> str | None:
+        """Return the shop's own customer id, or what an earlier payment was given: all payments keep it."""
         own = (attempt for attempt in attempts if attempt.customer_id == self.own_customer_id(attempt.token))
-        return next((attempt.customer_id for attempt in own), None)
+        return next((attempt.customer_id for attempt in own), None) if self.customer_id is None else self.customer_id
 
-    def is_met_by(self, payment: Payment) -> bool:
-        """Return whether ``payment``'s link is the one asked for."""
-        return payment.project == self.project.name and payment.amount_usd == self.amount_usd
+    def is_met_by(self, payment: Payment, attempts: Sequence[Payment]) -> bool:
+        """Return whether the link of ``payment``, one of these attempts for the order, is the one asked for."""
+        now = timezone.now()
+        same_customer = payment.customer_email == self.email and payment.customer_id == self._expected_customer_id(
+            attempts
+        )
+        rate_holds = self.currency == USD or is_recent(payment.created_at, within=RATE_LIFE, now=now)
+        lives = payment.expires_at is None or now < payment.expires_at
+        same_price = payment.price == (self.amount, self.currency)
+        return payment.project == self.project.name and same_customer and same_price and rate_holds and lives
 
 
 def _order(order: Model | None) -> OrderKey | None:
     if order is None:
         return None
     if not isinstance(order, Model):
-        raise ValueError(f"order must be a saved model instance or None, not {type(order).__name__}.")  # noqa: TRY004
+        raise InvalidPaymentRequest("order", f"must be a saved model instance or None, not {type(order).__name__}.")
     if order.pk is None or order._state.adding:  # noqa: SLF001 - Django's documented way to tell
-        raise ValueError("The order must be saved before a payment is opened for it.")
+        raise InvalidPaymentRequest("order", "must be saved before a payment is opened for it.")
     return order_key(order)
 
 
-def _amount(amount: Decimal | int | str) -> Decimal:
+def _order_number(order: Model | None, order_number: object) -> str:
+    if order_number is None:
+        return "" if order is None else number_of(order)
+    return _text("order_number", order_number, LONGEST_NUMBER)
+
+
+def read_amount(argument: str, amount: object) -> Decimal:
+    """Return an amount of money with two places. Raises InvalidPaymentRequest, naming the argument."""
     if isinstance(amount, bool) or not isinstance(amount, Decimal | int | str):
-        raise ValueError(f"amount must be a Decimal, an int or a str, not {type(amount).__name__}.")  # noqa: TRY004
+        raise InvalidPaymentRequest(argument, f"must be a Decimal, an int or a str, not {type(amount).__name__}.")
     try:
-        dollars = Decimal(amount)
+        number = Decimal(amount)
     except InvalidOperation as exc:
-        raise ValueError(f"amount is not a number: {amount!r}.") from exc
-    if not dollars.is_finite() or dollars <= 0:
-        raise ValueError(f"amount must be more than zero US dollars, not {amount}.")
-    if dollars.adjusted() >= LARGEST_DIGITS:
-        raise ValueError(f"amount must have at most {LARGEST_DIGITS} digits before the point.")
-    cents = dollars.quantize(Decimal("0.01"))
-    if cents != dollars:
-        raise ValueError(f"amount must have at most two places, US dollars and cents, not {amount}.")
+        raise InvalidPaymentRequest(argument, f"is not a number: {amount!r}.") from exc
+    if not number.is_finite() or number <= 0:
+        raise InvalidPaymentRequest(argument, f"must be more than zero, not {amount}.")
+    cents = _cents(argument, number)
+    if cents != number:
+        raise InvalidPaymentRequest(argument, f"must have at most two places, not {amount}.")
     return cents
+
+
+def _cents(argument: str, amount: Decimal) -> Decimal:
+    if amount.adjusted() >= LARGEST_DIGITS:
+        raise InvalidPaymentRequest(argument, f"must have at most {LARGEST_DIGITS} digits before the point.")
+    return amount.quantize(CENT, rounding=ROUND_HALF_UP)
+
+
+def _currency(currency: object) -> str:
+    if not isinstance(currency, str) or not CURRENCY.fullmatch(currency):
+        raise InvalidPaymentRequest(
+            "currency", f"must be a code of three capital letters such as EUR, not {currency!r}."
+        )
+    return currency
 
 
 def _email(email: object) -> str:
     # The validator expects a string.
-    given = email if isinstance(email, str) else ""
+    given = email.strip() if isinstance(email, str) else ""
+    if not given.partition("@")[0].isascii():
+        raise InvalidPaymentRequest("email", "must have only ASCII characters before the @.")
     try:
         validate_email(given)
     except ValidationError as exc:
-        raise ValueError("email must be the customer's e-mail address: PayRam requires one.") from exc
+        raise InvalidPaymentRequest("email", "must be the customer's e-mail address: PayRam requires one.") from exc
     if len(given) > LONGEST_EMAIL:
-        raise ValueError(f"email must have at most {LONGEST_EMAIL} characters.")
+        raise InvalidPaymentRequest("email", f"must have at most {LONGEST_EMAIL} characters.")
     return given
 
 
 def _customer_id(customer_id: object) -> str:
-    if not isinstance(customer_id, str) or not customer_id.strip() or not customer_id.isprintable():
-        raise ValueError("customer_id must be a string of printable characters.")
-    if customer_id != customer_id.strip():
-        raise ValueError("customer_id must not begin or end with white space, which PayRam may not give back.")
-    if len(customer_id) > LONGEST_CUSTOMER_ID:
-        raise ValueError(f"customer_id must have at most {LONGEST_CUSTOMER_ID} characters.")
-    return customer_id
+    if not isinstance(customer_id, str) or not customer_id.strip():
+        raise InvalidPaymentRequest("customer_id", "must be a string of printable characters.")
+    return _text("customer_id", customer_id, LONGEST_CUSTOMER_ID)
+
+
+def _text(argument: str, text: object, longest: int) -> str:
+    if not isinstance(text, str) or not text.isprintable():
+        raise InvalidPaymentRequest(argument, "must be a string of printable characters.")
+    if text != text.strip():
+        # PayRam may not give back a customer id with it.
+        raise InvalidPaymentRequest(argument, "must not begin or end with white space.")
+    if len(text) > longest:
+        raise InvalidPaymentRequest(argument, f"must have at most {longest} characters.")
+    return text
+
+
+def _expires_in(expires_in: object) -> timedelta | None:
+    if expires_in is None:
+        return None
+    if not isinstance(expires_in, timedelta) or not timedelta(0) < expires_in <= LONGEST_LIFE:
+        raise InvalidPaymentRequest(
+            "expires_in", f"must be a timedelta above zero, of at most {LONGEST_LIFE.days} days."
+        )
+    return expires_in
 
 
 def _metadata(metadata: Mapping[str, Any] | None) -> Mapping[str, Any]:
@@ -152,8 +258,8 @@ def _metadata(metadata: Mapping[str, Any] | None) -> Mapping[str, Any]:
         # Half of a surrogate pair cannot be encoded, and PostgreSQL keeps none.
         written.encode()
     except (TypeError, ValueError) as exc:
-        raise ValueError(f"metadata must be a dict that JSON can hold: {exc}.") from exc
+        raise InvalidPaymentRequest("metadata", f"must be a dict that JSON can hold: {exc}.") from exc
     # Without the pairs a backslash that is left begins an escape.
     if r"\u0000" in written.replace(r"\\", ""):
-        raise ValueError("metadata must not hold a NUL character: PostgreSQL keeps none.")
+        raise InvalidPaymentRequest("metadata", "must not hold a NUL character: PostgreSQL keeps none.")
     return metadata or {}

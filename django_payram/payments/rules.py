@@ -9,6 +9,7 @@ their order and number. Beside the state stand three facts:
 
     paid_at    PayRam calls the payment filled and nothing holds it, or it is covered with its top-ups; set once
     closed_at  PayRam has closed the link: filled, or canceled with no money confirming; set once
+    withdrawn_at  the shop wants no money on the link any more; set once
     review     why a person should look; the weightiest of the reasons raised. Each is raised once, and again by new
                money after a person has settled it
 
@@ -19,22 +20,23 @@ the amount, top-ups and payment, reviews, what a person decides, and what receiv
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal
 from types import MappingProxyType
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from django_payram.exceptions import PayramDataError
 from django_payram.gateway.payloads import PaymentUpdate
-from django_payram.models import CRASHED_AFTER, Outcome, Payment, Review, State, is_recent
+from django_payram.models import CRASHED_AFTER, Outcome, Payment, Refund, Review, State, is_recent
 from django_payram.models.states import FULLY_FILLED, FUNDED
 from django_payram.payments import schedule
 from django_payram.signals import SIGNALS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Mapping
     from datetime import datetime
 
     from django_payram.conf import Project
+    from django_payram.models import OrderKey
 
 CENT = Decimal("0.01")
 
@@ -111,8 +113,43 @@ class Redelivery:
     everything: bool = False
 
 
+@dataclass(frozen=True)
+class Withdrawal:
+    """The shop wants no money on the link any more."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """The payment is for another order from now on."""
+
+    order: OrderKey
+    order_number: str
+
+
+@dataclass(frozen=True)
+class RefundRecord:
+    """The shop has sent money back by itself."""
+
+    amount_usd: Decimal
+    transaction: str = ""
+    note: str = ""
+    actor: str = ""
+
+
 Update = (
-    PaymentUpdate | CreateFailure | Acceptance | Resolution | UnplacedReference | OrderDeletion | Denial | Redelivery
+    PaymentUpdate
+    | CreateFailure
+    | Acceptance
+    | Resolution
+    | UnplacedReference
+    | OrderDeletion
+    | Denial
+    | Redelivery
+    | Withdrawal
+    | Assignment
+    | RefundRecord
 )
 
 
@@ -161,6 +198,8 @@ class Decision:
     notifications: tuple[str, ...] = ()
     is_news: bool = False
     """Whether the update said more of the payment than was recorded."""
+    refund: Refund | None = None
+    """The refund to be written down."""
 
 
 class _Draft:
@@ -176,6 +215,7 @@ class _Draft:
         self.wanted: set[str] = set()
         self.notifications: tuple[str, ...] = ()
         self.is_news = False
+        self.refund: Refund | None = None
 
     @property
     def order_gone(self) -> bool:
@@ -187,8 +227,9 @@ class _Draft:
 
     @property
     def others(self) -> list[Payment]:
-        """The order's other payments. Top-ups are left out: they are part of what they top up."""
-        return [member for member in self.group.members if member.parent_id is None and member is not self.root]
+        """The other payments for the order and purpose. Top-ups are left out: they are part of what they top up."""
+        members = (member for member in self.group.members if member.parent_id is None and member is not self.root)
+        return [member for member in members if _bill(member) == _bill(self.root)]
 
     def log(self, payment: Payment, outcome: Outcome, *, note: str = "", error: str = "") -> None:
         moved = outcome in {Outcome.RECORDED, Outcome.CREATED, Outcome.REFUSED}
@@ -204,7 +245,12 @@ class _Draft:
             events=tuple(self.events),
             notifications=self.notifications,
             is_news=self.is_news,
+            refund=self.refund,
         )
+
+
+def _bill(payment: Payment) -> tuple[int | None, str, str]:
+    return payment.order_type_id, payment.order_id, payment.purpose
 
 
 def _copy(payment: Payment) -> Payment:
@@ -238,25 +284,13 @@ def decide(
     receiver. Unless ``retry``, receivers that failed are sent nothing before their pause is over, except what is new.
 
     Raises PayramDataError when PayRam speaks of another payment, and ValueError when a person decides what cannot be
-    decided: the payment is not held, or not under review.
+    decided: the payment is not held, or not under review, or has less money than is to be sent back.
     """
     draft = _Draft(group, now)
     if isinstance(update, PaymentUpdate):
         _record(draft, update, cast("Project", options))
-    elif isinstance(update, CreateFailure):
-        _fail(draft, update)
-    elif isinstance(update, Acceptance):
-        _accept(draft, update)
-    elif isinstance(update, Resolution):
-        _resolve(draft, update)
-    elif isinstance(update, UnplacedReference):
-        _flag_unplaced(draft, update)
-    elif isinstance(update, OrderDeletion):
-        _detach(draft, update)
-    elif isinstance(update, Denial):
-        _count_denial(draft)
-    elif update.everything:
-        draft.wanted = set(_true_signals(draft))
+    else:
+        DECISIONS[type(update)](draft, update)
     _choose_notifications(draft, receivers, retry=retry)
     return draft.decision()
 
@@ -327,7 +361,7 @@ def _move(draft: _Draft, update: PaymentUpdate, state: State) -> None:
     payment = draft.payment
     rising, more_money = rises(payment, state), raises_sum(payment, update)
     first_sight = is_first_sight(payment, update, state)
-    late = state in FUNDED and (_was_closed_unfilled(payment) or (payment is draft.root and _is_outdated(draft)))
+    late = state in FUNDED and _is_late(draft)
     fills = update.state in FULLY_FILLED and not payment.is_filled
     draft.is_news = rising or more_money or first_sight
     if _takes_back(payment, update, state, draft.now):
@@ -508,7 +542,9 @@ def _settle(draft: _Draft, update: PaymentUpdate, options: Project) -> None:
         _flag(draft, root, Review.AMOUNT, again=draft.is_news and root.is_held)
     elif update.asked_at is not None and root.review == Review.AMOUNT:
         _release(draft)
-    may_be_paid = not (wrong or root.is_paid or root.review == Review.AMOUNT)
+    # What was sent back pays for nothing.
+    kept = not root.refunded_usd or root.net_usd >= least_usd(root.amount_usd, options)
+    may_be_paid = kept and not (wrong or root.is_paid or root.review == Review.AMOUNT)
     if may_be_paid and (_is_covered(draft, options) or (root.is_filled and draft.payment is root)):
         _pay(draft)
 
@@ -527,11 +563,16 @@ def _pay(draft: _Draft) -> None:
     root = draft.root
     root.paid_at, root.live_slot = draft.now, None
     draft.log(root, Outcome.PAID)
+    _announce_paid(draft)
+    root.next_check_at = schedule.next_check(root, now=draft.now)
+
+
+def _announce_paid(draft: _Draft) -> None:
+    root = draft.root
     if _is_paid_by_another(draft):
-        _flag(draft, root, Review.DUPLICATE)
+        _flag(draft, root, Review.DUPLICATE, again=True)
         root.paid_second = True
     draft.wanted.add("payment_paid")
-    root.next_check_at = schedule.next_check(root, now=draft.now)
 
 
 def _count_top_ups(draft: _Draft) -> None:
@@ -542,7 +583,7 @@ def _count_top_ups(draft: _Draft) -> None:
     # Money under a new reference for a payment that is paid, or whose link was closed, surprises the shop.
     if root.is_paid:
         _flag(draft, root, Review.DUPLICATE, again=True)
-    elif _was_closed_unfilled(root) or _is_outdated(draft):
+    elif root.withdrawn_at is not None or _was_closed_unfilled(root) or _is_outdated(draft):
         _flag(draft, root, Review.LATE, again=True)
     root.topped_up_usd, root.updated_at = total, draft.now
 
@@ -567,11 +608,22 @@ def _is_covered(draft: _Draft, options: Project) -> bool:
 
 
 def least_usd(amount_usd: Decimal, options: Project) -> Decimal:
-    """Return the least sum in US dollars that still passes for ``amount_usd``."""
-    return amount_usd * (100 - Decimal(str(options.shortfall_percent))) / 100
+    """Return the least sum in US dollars that still passes for ``amount_usd``: the smaller tolerance counts."""
+    percent = amount_usd * Decimal(str(options.shortfall_percent)) / 100
+    return amount_usd - min(percent, options.shortfall_usd)
 
 
 # Among the order's other payments
+
+
+def _is_late(draft: _Draft) -> bool:
+    """Return whether money that comes now comes too late, or for another price than the order has now."""
+    payment = draft.payment
+    if payment is not draft.root:
+        return _was_closed_unfilled(payment)
+    # Money that was seen before the link expired is in time, however long the chain takes.
+    expired = payment.expires_at is not None and draft.now >= payment.expires_at and not payment.is_confirming
+    return expired or payment.withdrawn_at is not None or _was_closed_unfilled(payment) or _is_outdated(draft)
 
 
 def _was_closed_unfilled(payment: Payment) -> bool:
@@ -582,7 +634,7 @@ def _was_closed_unfilled(payment: Payment) -> bool:
 def _is_outdated(draft: _Draft) -> bool:
     """Return whether another amount was asked for since: what comes now may not be what the order costs."""
     newer = (other for other in draft.others if other.pk > draft.root.pk and other.state != State.FAILED)
-    return any(other.amount_usd != draft.root.amount_usd for other in newer)
+    return any(other.price != draft.root.price for other in newer)
 
 
 def _is_paid_by_another(draft: _Draft) -> bool:
@@ -678,8 +730,81 @@ def _accept(draft: _Draft, update: Acceptance) -> None:
 def _resolve(draft: _Draft, update: Resolution) -> None:
     if not draft.root.review:
         raise ValueError("The payment is not under review.")
+    if draft.root.is_held:
+        raise ValueError("A payment that is held is accepted, or sent back; it cannot be resolved.")
     draft.root.review, draft.root.review_settled = "", True
     draft.log(draft.root, Outcome.RESOLVED, note=update.reason)
+
+
+def _withdraw(draft: _Draft, update: Withdrawal) -> None:
+    root = draft.root
+    if root.is_paid:
+        raise ValueError("The payment is paid; money of it can only be sent back.")
+    if root.withdrawn_at is not None:
+        return
+    root.withdrawn_at, root.live_slot = draft.now, None
+    draft.log(root, Outcome.WITHDRAWN, note=update.reason)
+    draft.wanted.add("payment_updated")
+
+
+def _assign(draft: _Draft, update: Assignment) -> None:
+    """Move the root with its top-ups to another order, whose payments are locked as well."""
+    root, order = draft.root, update.order
+    if (root.order_type_id, root.order_id) == (order.type.pk, order.id):
+        return
+    for payment in [root, *draft.top_ups]:
+        payment.order_type_id, payment.order_id = order.type.pk, order.id
+        payment.order_number, payment.order_gone = update.order_number, False
+    draft.group = replace(draft.group, order_gone=False)
+    has_live = any(other.live_slot is not None for other in draft.others)
+    is_live = root.is_open and not has_live
+    root.live_slot = order.live_slot(root.purpose) if is_live else None
+    draft.log(root, Outcome.ASSIGNED, note=update.order_number)
+    if root.review == Review.ORPHAN:
+        root.review, root.review_settled = "", True
+    draft.wanted.add("payment_updated")
+    if root.is_paid:
+        root.paid_second = False
+        _announce_paid(draft)
+
+
+def _record_refund(draft: _Draft, update: RefundRecord) -> None:
+    root = draft.root
+    left = root.net_usd.quantize(CENT, rounding=ROUND_UP)
+    if update.amount_usd > left:
+        raise ValueError(f"amount_usd must be at most {left}, which is left of the payment {root}.")
+    had_surplus = root.surplus_usd >= CENT
+    root.refunded_usd += update.amount_usd
+    draft.refund = Refund(payment=root, **vars(update))
+    draft.log(root, Outcome.REFUNDED, note=f"{update.amount_usd} USD {update.transaction}".strip())
+    # All was sent back, or a paid order has kept what it cost: nothing is left for a person to decide.
+    settled = root.is_refunded or (had_surplus and root.surplus_usd < CENT and root.is_paid and not root.paid_second)
+    if root.review and settled:
+        root.review, root.review_settled = "", True
+        draft.log(root, Outcome.RESOLVED)
+    draft.wanted.add("payment_refunded")
+
+
+def _redeliver(draft: _Draft, update: Redelivery) -> None:
+    if update.everything:
+        draft.wanted = set(_true_signals(draft))
+
+
+DECISIONS: Mapping[type[Update], Callable[[_Draft, Any], None]] = MappingProxyType(
+    {
+        CreateFailure: _fail,
+        Acceptance: _accept,
+        Resolution: _resolve,
+        UnplacedReference: _flag_unplaced,
+        OrderDeletion: _detach,
+        Denial: lambda draft, _update: _count_denial(draft),
+        Withdrawal: _withdraw,
+        Assignment: _assign,
+        RefundRecord: _record_refund,
+        Redelivery: _redeliver,
+    }
+)
+"""What is done about each update that is not PayRam's own answer."""
 
 
 # What receivers may be sent
@@ -733,6 +858,7 @@ def _true_signals(draft: _Draft) -> list[str]:
         "payment_paid": root.is_paid and not draft.order_gone and not (root.paid_second and _is_paid_by_another(draft)),
         "payment_canceled": _is_dead(root) and not _replacements(draft) and not _is_being_topped_up(draft),
         "payment_needs_review": bool(root.review),
+        "payment_refunded": bool(root.refunded_usd),
         "payment_updated": True,
     }
     return [name for name in SIGNALS if is_true[name]]
@@ -751,7 +877,7 @@ def _undecided_signals(draft: _Draft) -> list[str]:
 
 def _is_dead(root: Payment) -> bool:
     closed = root.state == State.CANCELED and root.closed_at is not None
-    return closed and not root.received_usd and not root.is_paid
+    return closed and not root.received_usd and not root.is_paid and root.withdrawn_at is None
 
 
 def _is_being_topped_up(draft: _Draft) -> bool:

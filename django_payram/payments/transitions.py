@@ -14,10 +14,10 @@ from django.utils import timezone
 from django_payram import conf
 from django_payram.gateway.payloads import PaymentUpdate
 from django_payram.gateway.redaction import clean_text
-from django_payram.models import Outcome, Payment, PaymentEvent, Source, database, statements
+from django_payram.models import Outcome, Payment, PaymentEvent, Refund, Source, database, statements
 from django_payram.payments import notifications, rules
 from django_payram.payments.locks import lock
-from django_payram.payments.rules import Decision, Redelivery, Update
+from django_payram.payments.rules import Assignment, Decision, Redelivery, Update
 
 if TYPE_CHECKING:
     from django_payram.payments.notifications import DeliveryResult
@@ -32,6 +32,8 @@ class TransitionResult:
     payment: Payment
     is_news: bool
     delivered: bool
+    refund: Refund | None = None
+    """The refund that was written down."""
 
 
 @dataclass(frozen=True)
@@ -70,11 +72,11 @@ def apply(
     if delivery.interrupt is not None:
         # The server stops this process. What was decided is safe now; the receivers will be sent the rest again.
         raise delivery.interrupt
-    return TransitionResult(decision.group.payment, decision.is_news, not delivery.failures)
+    return TransitionResult(decision.group.payment, decision.is_news, not delivery.failures, decision.refund)
 
 
 def _transition(payment: Payment, update: Update, origin: Origin, *, retry: bool) -> tuple[Decision, DeliveryResult]:
-    group, now = lock(payment), timezone.now()
+    group, now = lock(payment, joining=update.order if isinstance(update, Assignment) else None), timezone.now()
     options = conf.project(group.payment.project) if isinstance(update, PaymentUpdate) else None
     decision = rules.decide(group, update, now, options, receivers=notifications.listened(), retry=retry)
     _save(decision, origin)
@@ -86,7 +88,7 @@ def _transition(payment: Payment, update: Update, origin: Origin, *, retry: bool
 
 
 def _save(decision: Decision, origin: Origin) -> None:
-    """Write a decision: one UPDATE for each changed row, one INSERT for all events."""
+    """Write a decision: one UPDATE for each changed row, one INSERT for all events, and the refund if there is one."""
     for payment, names in decision.changes:
         statements.update(payment, names, using=database())
     events = [
@@ -107,6 +109,8 @@ def _save(decision: Decision, origin: Origin) -> None:
         for event in decision.events
     ]
     statements.insert(events, using=database())
+    if decision.refund is not None:
+        decision.refund.save(using=database(), force_insert=True)
 
 
 def notify(payment: Payment, *, source: Source = Source.RESYNC) -> TransitionResult:

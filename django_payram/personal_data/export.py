@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
 
 PAYMENT_FIELDS = (
-    *("token", "project", "reference", "order_id", "customer_id", "customer_email", "amount_usd", "state"),
+    *("token", "project", "reference", "order_id", "order_number", "purpose", "customer_id", "customer_email"),
+    *("amount_usd", "price_amount", "price_currency", "state"),
     *(
         "filled_usd",
         "webhook_usd",
         "topped_up_usd",
+        "refunded_usd",
         "filled_amount",
         "currency",
         "blockchain",
@@ -28,8 +30,9 @@ PAYMENT_FIELDS = (
         "explorer_url",
     ),
     *("confirmations", "confirmations_required", "url", "review", "metadata", "announce_error"),
-    *("created_at", "updated_at", "paid_at", "closed_at", "checked_at", "next_check_at"),
+    *("created_at", "updated_at", "paid_at", "closed_at", "expires_at", "withdrawn_at", "checked_at", "next_check_at"),
 )
+REFUND_FIELDS = ("amount_usd", "transaction", "note", "created_at")
 EVENT_FIELDS = (
     *("project", "reference", "source", "outcome", "state_before", "state_after", "customer_id", "payload", "error"),
     *("note", "created_at"),
@@ -76,7 +79,7 @@ class Customer:
     def payments(self) -> Iterator[list[Payment]]:
         """Yield the customer's payments in pages; the related ones first, which are found by way of the others."""
         for rows in (self.related(), self.named()):
-            yield from pages(rows.select_related("parent"), PAGE)
+            yield from pages(rows.select_related("parent").prefetch_related("refunds"), PAGE)
 
     def kept_webhooks(self) -> QuerySet[PaymentEvent]:
         """Return the webhooks of the customer whose reference is not known."""
@@ -96,6 +99,9 @@ def payments(customer: Customer) -> Iterator[dict[str, Any]]:
                 **{name: getattr(payment, name) for name in PAYMENT_FIELDS},
                 "order": kind and f"{kind.app_label}.{kind.model}",
                 "tops_up": payment.parent and payment.parent.token,
+                "refunds": [
+                    {name: getattr(refund, name) for name in REFUND_FIELDS} for refund in payment.refunds.all()
+                ],
             }
 
 

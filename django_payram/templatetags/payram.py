@@ -24,3 +24,10 @@ def usd(amount: Decimal | None) -> str:
         return ""
     cents = Decimal(amount).quantize(Decimal("0.01"), rounding=ROUND_DOWN)
     return _("%(amount)s USD") % {"amount": number_format(cents, decimal_pos=2)}
+
+
+@register.filter
+def price(amount_and_currency: tuple[Decimal, str]) -> str:
+    """Return a price in the reader's format, with two places and the code of its currency."""
+    amount, currency = amount_and_currency
+    return _("%(amount)s %(currency)s") % {"amount": number_format(amount, decimal_pos=2), "currency": currency}

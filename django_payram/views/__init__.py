@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from django_payram.views.checkout import CheckoutView
-from django_payram.views.status import ReturnView, StatusAPIView, StatusView
+from django_payram.views.checkout import AsyncCheckoutView, CheckoutView
+from django_payram.views.status import ReturnView, StatusAPIView, StatusView, remember
 from django_payram.views.webhook import WebhookView
 
-__all__ = ["CheckoutView", "ReturnView", "StatusAPIView", "StatusView", "WebhookView"]
+__all__ = [
+    "AsyncCheckoutView",
+    "CheckoutView",
+    "ReturnView",
+    "StatusAPIView",
+    "StatusView",
+    "WebhookView",
+    "remember",
+]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from rest_framework import status
 from rest_framework.response import Response
@@ -13,10 +12,10 @@ from rest_framework.settings import api_settings
 from rest_framework.throttling import SimpleRateThrottle
 from rest_framework.views import APIView
 
-from django_payram.exceptions import PayramAlreadyPaid
+from django_payram.exceptions import InvalidPaymentRequest, PayramAlreadyPaid
 from django_payram.gateway.redaction import redact
-from django_payram.views.checkout import UNAVAILABLE, Checkout
-from django_payram.views.decorators import private
+from django_payram.views.checkout import UNAVAILABLE, Checkout, refusal
+from django_payram.views.status import remember
 
 if TYPE_CHECKING:
     from rest_framework.request import Request
@@ -43,12 +42,11 @@ class CheckoutThrottle(SimpleRateThrottle):
         return self.cache_format % {"scope": self.scope, "ident": ident}
 
 
-@method_decorator(private, name="dispatch")
 class CheckoutAPIView(Checkout, APIView):
     """POST makes the payment link of an order: 201 with ``token``, ``url``, ``reference_id``, ``state``, ``status``.
 
-    A shop subclasses it and implements ``get_order()``, ``get_amount(order)`` and ``get_email(order)``. 409 means that
-    the order is paid already, 503 that PayRam cannot be asked now.
+    A shop subclasses it and implements ``get_order()``, ``get_amount(order)`` and ``get_email(order)``. 400 means that
+    the order cannot be paid as it is, 409 that it is paid already, 503 that PayRam cannot be asked now.
     """
 
     throttle_classes = [CheckoutThrottle]
@@ -60,10 +58,14 @@ class CheckoutAPIView(Checkout, APIView):
         except PayramAlreadyPaid as exc:
             body = {"detail": _("The order has been paid already."), "token": str(exc.payment.token)}
             return Response(body, status=status.HTTP_409_CONFLICT)
+        except InvalidPaymentRequest as exc:
+            logger.error("An order cannot be paid as it is, at %s. %s", request.path, redact(str(exc)))  # noqa: TRY400
+            return Response({"detail": refusal(exc)}, status=status.HTTP_400_BAD_REQUEST)
         except UNAVAILABLE as exc:
             logger.warning("No payment link could be made. %s", redact(str(exc)))
             body = {"detail": _("No payment link could be made just now. Please try again in a minute.")}
             return Response(body, status=status.HTTP_503_SERVICE_UNAVAILABLE)
+        remember(request, payment)
         return Response(
             {
                 "token": str(payment.token),

@@ -7,11 +7,12 @@ from decimal import ROUND_DOWN, ROUND_UP
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from django.utils import timezone
 from django.utils.formats import number_format
 from django.utils.translation import gettext_lazy as _
 
 from django_payram.models import Status
-from django_payram.models.payment import CENT
+from django_payram.models.statuses import CENT
 from django_payram.payments.links import usable_link
 
 if TYPE_CHECKING:
@@ -43,8 +44,20 @@ SENTENCES: Mapping[Status, _StrPromise] = MappingProxyType(
             "The link has expired and nothing was received. You can pay again from your order. "
             "If you have sent money, it is not lost: this page will show it."
         ),
+        Status.WITHDRAWN: _(
+            "The shop takes no money on this link any more, and nothing was received. Please do not pay here. "
+            "If you have sent money, it is not lost: this page will show it."
+        ),
+        Status.REFUNDED: _("The shop has sent %(refunded)s USD back."),
         Status.FAILED: _("No payment link could be made. You can try again from your order."),
     }
+)
+
+FORGIVEN_SENTENCE = _("%(received)s of %(amount)s USD have been paid, and the shop takes that as enough. Thank you!")
+
+TIME_OVER_SENTENCE = _(
+    "The time for this payment is over. You can pay again from your order. "
+    "If you have sent money, it is not lost: this page will show it."
 )
 
 CLOSED = _("Partly paid and closed")
@@ -70,11 +83,13 @@ TONES: Mapping[Status, str] = MappingProxyType(
         Status.OVERPAID: "good",
         Status.HELD: "busy",
         Status.EXPIRED: "stop",
+        Status.WITHDRAWN: "stop",
+        Status.REFUNDED: "calm",
         Status.FAILED: "stop",
     }
 )
 
-FINAL = frozenset({Status.PAID, Status.OVERPAID, Status.FAILED})
+FINAL = frozenset({Status.PAID, Status.OVERPAID, Status.REFUNDED, Status.FAILED})
 """Nothing more happens by itself. An expired link is not final: late money may come."""
 
 PAYABLE = frozenset({Status.WAITING, Status.PARTLY_PAID})
@@ -98,12 +113,15 @@ class CustomerStatus:
     received_usd: Decimal
     missing_usd: Decimal
     surplus_usd: Decimal
+    forgiven_usd: Decimal
+    refunded_usd: Decimal
 
 
 def customer_status(payment: Payment) -> CustomerStatus:
     """Return what the customer of ``payment`` is told now, in the active language."""
     status = payment.status
     is_closed = status == Status.PARTLY_PAID and not payment.is_open
+    is_over = status == Status.WAITING and payment.expires_at is not None and payment.expires_at <= timezone.now()
     received, missing = payment.received_usd, payment.missing_usd
     if status == Status.PARTLY_PAID and not received and payment.webhook_usd:
         # Old servers name the sum by webhook only. It counts for nothing, but it is what the customer has sent.
@@ -113,6 +131,8 @@ def customer_status(payment: Payment) -> CustomerStatus:
         "received_usd": received.quantize(CENT, rounding=ROUND_DOWN),
         "missing_usd": missing.quantize(CENT, rounding=ROUND_UP),
         "surplus_usd": payment.surplus_usd.quantize(CENT, rounding=ROUND_DOWN),
+        "forgiven_usd": payment.forgiven_usd.quantize(CENT, rounding=ROUND_UP),
+        "refunded_usd": payment.refunded_usd.quantize(CENT, rounding=ROUND_DOWN),
     }
     words = {
         **{name.removesuffix("_usd"): number_format(sum_, decimal_pos=2) for name, sum_ in figures.items()},
@@ -121,16 +141,20 @@ def customer_status(payment: Payment) -> CustomerStatus:
     }
     return CustomerStatus(
         status=status,
-        title=str(CLOSED if is_closed else status.label),
-        sentence=_sentence(status, is_closed=is_closed, is_sum_known=bool(received)) % words,
+        title=str(CLOSED if is_closed else Status.EXPIRED.label if is_over else status.label),
+        sentence=_sentence(payment, status, is_closed=is_closed, is_over=is_over, is_sum_known=bool(received)) % words,
         tone=TONES[status],
         is_final=status in FINAL,
-        url=usable_link(payment) if status in PAYABLE and not is_closed else "",
+        url=usable_link(payment) if status in PAYABLE and not (is_closed or is_over) else "",
         **figures,
     )
 
 
-def _sentence(status: Status, *, is_closed: bool, is_sum_known: bool) -> _StrPromise:
+def _sentence(payment: Payment, status: Status, *, is_closed: bool, is_over: bool, is_sum_known: bool) -> _StrPromise:
+    if is_over:
+        return TIME_OVER_SENTENCE
+    if status == Status.PAID and payment.forgiven_usd:
+        return FORGIVEN_SENTENCE
     if status != Status.PARTLY_PAID:
         return SENTENCES[status]
     if is_closed:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from asgiref.sync import iscoroutinefunction
 from django.conf import settings
 from django.db import connections, transaction
 from django.urls import reverse
@@ -32,21 +33,30 @@ def outside_transactions(view: View) -> View:
     return view
 
 
-def private(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+def private(view: View) -> View:
     """Decorate ``view``: nobody stores its answers, frames them, or learns their address, which is a credential.
 
     Django's middleware says most of it as well, where a shop has it. What the view itself has set stays.
     """
+    if iscoroutinefunction(view):
 
-    @functools.wraps(view)
-    def guarded(*args: Any, **kwargs: Any) -> HttpResponseBase:
-        response = view(*args, **kwargs)
-        response.headers.setdefault("Referrer-Policy", "same-origin")
-        response.headers.setdefault("X-Content-Type-Options", "nosniff")
-        response.headers.setdefault("X-Frame-Options", settings.X_FRAME_OPTIONS.upper())
-        return response
+        @functools.wraps(view)
+        async def guarded(*args: Any, **kwargs: Any) -> HttpResponseBase:
+            return _guarded(await view(*args, **kwargs))
+    else:
 
-    return never_cache(guarded)
+        @functools.wraps(view)
+        def guarded(*args: Any, **kwargs: Any) -> HttpResponseBase:
+            return _guarded(view(*args, **kwargs))
+
+    return cast("View", never_cache(guarded))
+
+
+def _guarded(response: HttpResponseBase) -> HttpResponseBase:
+    response.headers.setdefault("Referrer-Policy", "same-origin")
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    response.headers.setdefault("X-Frame-Options", settings.X_FRAME_OPTIONS.upper())
+    return response
 
 
 def url_of(request: HttpRequest, view: str, *args: object) -> str:

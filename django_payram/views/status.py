@@ -99,6 +99,12 @@ class ReturnView(_CustomerView):
         return HttpResponseRedirect(url_of(request, "status", payment.token))
 
 
+def remember(request: HttpRequest, payment: Payment) -> None:
+    """Let the visitor's session know which payment it is about: PayRam's return link may carry no reference."""
+    if hasattr(request, "session"):
+        request.session[SESSION_KEY] = str(payment.token)
+
+
 def _refreshed(token: uuid.UUID) -> Payment:
     payment = Payment.objects.using(database()).select_related("parent").filter(token=token).first()
     if payment is None:
@@ -130,6 +136,12 @@ def _as_json(payment: Payment, now: CustomerStatus) -> dict[str, object]:
         "amount_usd": str(now.amount_usd),
         "received_usd": str(now.received_usd),
         "missing_usd": str(now.missing_usd),
+        "surplus_usd": str(now.surplus_usd),
+        "forgiven_usd": str(now.forgiven_usd),
+        "refunded_usd": str(now.refunded_usd),
+        "price_amount": str(payment.price[0]),
+        "price_currency": payment.price[1],
+        "expires_at": payment.expires_at and payment.expires_at.isoformat(),
         "confirmations": payment.confirmations,
         "confirmations_required": payment.confirmations_required,
     }

@@ -239,7 +239,7 @@ def test_a_held_payment_is_accepted_with_a_reason(admin_client, admin_user, paym
     shown = text(admin_client.get(change(payment)))
     assert "Agreed by phone." in shown
     assert "Accept as paid" not in shown
-    assert "not held for review any more" in text(press(admin_client, payment, "accept", reason="Again."))
+    assert "cannot be decided in this way any more" in text(press(admin_client, payment, "accept", reason="Again."))
 
 
 def test_a_review_is_resolved_with_a_reason(admin_client, payment):

@@ -79,6 +79,8 @@ def test_the_options_are_these():
         "DEADLINE",
         "CHECKOUT_HOSTS",
         "SHORTFALL_PERCENT",
+        "SHORTFALL_USD",
+        "RATES",
         "ENABLED",
         "ALLOW_HTTP",
         "CUSTOMER_ID_PREFIX",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import inspect
 import re
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from django_payram import exceptions, signals
 from django_payram.conf.options import OPTIONS
 from django_payram.models import Payment
 from django_payram.models.states import Review, State
+from django_payram.payments import open_payment
 from django_payram.testing import PretendPayram
 
 ROOT = Path(__file__).parents[2]
@@ -52,10 +54,10 @@ def test_its_python_can_be_read(name):
     ast.parse(f"def f():\n{re.sub('^', ' ', source, flags=re.MULTILINE)}" if "return" in source else source)
 
 
-def test_the_integration_takes_twelve_lines_beside_imports():
+def test_the_integration_takes_thirteen_lines_beside_imports():
     steps = ("settings.py", "urls.py", "views.py", "payram_receivers.py")
     lines = [line for name in steps for line in BLOCKS[name].splitlines() if line]
-    assert len([line for line in lines if "import " not in line]) == 12
+    assert len([line for line in lines if "import " not in line]) == 13
 
 
 @pytest.mark.django_db
@@ -123,7 +125,9 @@ def test_it_lists_every_signal_state_review_and_error():
     assert all(state in payments for state in State)
     assert first_cells(section("Payments")) == list(Review)
     errors = {name for name, kind in vars(exceptions).items() if isinstance(kind, type)} - {"PayramError"}
-    assert set(first_cells(section("Opening a payment yourself"))) == errors
+    listed = set(first_cells(section("Opening a payment yourself")))
+    assert {name for name in listed if not name.islower()} == errors
+    assert {name for name in listed if name.islower()} <= set(inspect.signature(open_payment).parameters)
 
 
 def test_it_names_every_command():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import FrozenInstanceError, fields
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 
 import pytest
@@ -199,15 +200,19 @@ def test_a_request_that_comes_back_is_no_answer_to_create(name):
         payloads.read_created(sample(name))
 
 
+EXPIRES = datetime(2026, 10, 20, 12, tzinfo=timezone(timedelta(hours=2)))
+
+
 def test_the_create_call_speaks_as_the_samples_do():
     asked = payloads.create_fields(
         customer_email="buyer@example.org",
         customer_id="order-1042",
         amount_usd=Decimal("49.99"),
         invoice_id="INV-1042",
+        expires_at=EXPIRES,
     )
     plain = json.loads(sample("create/request-2025-customer-id"))
-    assert asked == {**plain, "invoiceID": "INV-1042"}
+    assert asked == {**plain, "invoiceID": "INV-1042", "expire": "2026-10-20T10:00:00Z"}
     full = json.loads(sample("create/request-2026-all-fields"))
     known = {name.lower(): value for name, value in full.items()}
     assert all(known[name.lower()] == value for name, value in asked.items())

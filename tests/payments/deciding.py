@@ -19,6 +19,7 @@ KEYS = count(1)
 @dataclass
 class Options:
     shortfall_percent: float = 3
+    shortfall_usd: Decimal = Decimal(10)
 
 
 def payment(state=State.OPEN, **fields):

@@ -155,7 +155,7 @@ def test_an_order_is_canceled_although_an_attempt_crashed_with_its_clock_ahead(p
     """F68."""
     PaymentFactory(order=order, customer_id=crashed.customer_id, state=State.OPEN)
     dead = Payment.objects.latest("pk")
-    Payment.objects.filter(pk=crashed.pk).update(live_slot=order_key(order).live_slot)
+    Payment.objects.filter(pk=crashed.pk).update(live_slot=order_key(order).live_slot(""))
     receive(dead, State.CANCELED)
     assert "payment_canceled" in listener.names
 

@@ -83,7 +83,7 @@ def test_many_runs_in_the_repeated_hour_ask_once_about_a_payment(payram, order):
 def test_an_attempt_under_way_when_the_clock_is_put_forward_is_not_taken_for_a_crash(payram, order, monkeypatch):
     """F78."""
     monkeypatch.setattr(checkout, "WAIT_SECONDS", 0)
-    of_order(order, state=State.CREATING, url="", reference=None, live_slot=order_key(order).live_slot)
+    of_order(order, state=State.CREATING, url="", reference=None, live_slot=order_key(order).live_slot(""))
     Payment.objects.update(created_at=local(SPRING))
     with clock_at(SPRING + timedelta(seconds=3)), pytest.raises(PayramUnavailable):
         open_payment(order, amount=order.total, email=order.email)
@@ -94,7 +94,7 @@ def test_an_attempt_under_way_when_the_clock_is_put_forward_is_not_taken_for_a_c
 def test_a_call_that_began_before_the_clock_was_put_forward_is_still_under_way(payram, order):
     """F78: a webhook about an unknown reference waits for the call's answer, which may name it."""
     facts = {"reference": None, "state": State.CREATING, "created_at": local(SPRING)}
-    attempt = of_order(order, live_slot=order_key(order).live_slot, **facts)
+    attempt = of_order(order, live_slot=order_key(order).live_slot(""), **facts)
     with clock_at(SPRING + timedelta(seconds=3)):
         send_webhook("unknown", State.OPEN, customer_id=attempt.customer_id)
     assert asked(payram) == 0

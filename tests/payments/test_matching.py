@@ -158,7 +158,7 @@ def test_a_payment_that_is_just_being_made_is_not_mistaken_for_a_top_up(payram, 
         amount_usd=Decimal(70),
         order_type=content_type(order),
         order_id=str(order.pk),
-        live_slot=order_key(order).live_slot,
+        live_slot=order_key(order).live_slot(""),
     )
     payram.sandbox.webhooks = False
     reference = payram.sandbox.top_up(parent.reference)
@@ -293,7 +293,7 @@ def test_an_attempt_that_began_while_payram_was_asked_is_not_taken_for_the_lost_
                 customer_id=lost.customer_id,
                 state=State.CREATING,
                 reference=None,
-                live_slot=order_key(order).live_slot,
+                live_slot=order_key(order).live_slot(""),
             )
             return answer
 

@@ -48,9 +48,13 @@ def test_a_partial_payment_is_not_held():
     assert (row.review, row.is_paid) == ("", False)
 
 
-@pytest.mark.parametrize(("percent", "least"), [(0.1, "99.9"), (0, "100"), (3, "97"), (100, "0")])
-def test_the_tolerance_is_exact(percent, least):
-    assert rules.least_usd(Decimal("100.00"), Options(percent)) == Decimal(least)
+@pytest.mark.parametrize(
+    ("percent", "usd", "least"),
+    [(0.1, 10, "99.9"), (0, 10, "100"), (3, 10, "97"), (100, 100, "0"), (3, "2.5", "97.5"), (100, 0, "100")],
+)
+def test_the_tolerance_is_exact_and_the_smaller_of_both(percent, usd, least):
+    """F88."""
+    assert rules.least_usd(Decimal("100.00"), Options(percent, Decimal(usd))) == Decimal(least)
 
 
 def test_a_hold_is_flagged_once_and_receivers_are_given_the_reason():
@@ -116,14 +120,13 @@ def test_only_a_held_payment_can_be_accepted(row):
         decide(row, ACCEPT)
 
 
-def test_a_resolved_hold_stays_unpaid_however_often_payram_is_asked():
+def test_a_hold_is_accepted_or_sent_back_and_cannot_be_resolved():
+    """F89."""
     held = after(payment(), update(State.FILLED, 40))
-    decision = decide(held, RESOLVE)
-    assert [(event.outcome.value, event.note) for event in decision.events] == [("resolved", "Refunded.")]
-    row = decision.group.payment
-    assert (row.review, row.review_settled, row.is_paid) == ("", True, False)
-    row = after(row, update(State.FILLED, 40), update(State.FILLED, 40))
-    assert (row.review, row.is_paid) == ("", False)
+    with pytest.raises(
+        ValueError, match=r"^A payment that is held is accepted, or sent back; it cannot be resolved\.$"
+    ):
+        decide(held, RESOLVE)
 
 
 def test_there_must_be_a_review_to_resolve():

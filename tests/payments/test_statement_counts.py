@@ -39,7 +39,7 @@ def deliver(settings, order):
     """Deliver a webhook about an order's payment whose payload is trusted."""
     settings.PAYRAM = {"default": {"BASE_URL": "http://127.0.0.1:9", "API_KEY": KEY, "CONFIRM_WEBHOOKS": False}}
     payment = PaymentFactory(
-        order_type=content_type(order), order_id=str(order.pk), live_slot=order_key(order).live_slot
+        order_type=content_type(order), order_id=str(order.pk), live_slot=order_key(order).live_slot("")
     )
     body = {"reference_id": payment.reference, "status": "FILLED", "amount": "49.99", "currency": "USD"}
     whole = json.dumps({**body, "filled_amount_in_usd": "49.99"})

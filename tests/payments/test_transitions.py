@@ -14,7 +14,7 @@ from django.utils import timezone
 from django_payram.gateway.payloads import PaymentUpdate
 from django_payram.models import Outcome, Payment, PaymentEvent, Source, database
 from django_payram.models.states import Review, State
-from django_payram.payments import rules
+from django_payram.payments import record_refund, rules
 from django_payram.payments.matching import flag_unplaced
 from django_payram.signals import payment_paid
 from django_payram.testing.factories import PaymentFactory
@@ -325,15 +325,15 @@ def test_only_a_held_payment_can_be_accepted():
     assert str(caught.value) == "Only a payment that is filled and held can be accepted."
 
 
-def test_a_resolved_hold_stays_unpaid_however_often_payram_is_asked(listener):
+def test_a_hold_that_was_sent_back_stays_unpaid_however_often_payram_is_asked(listener):
+    """F84, F89."""
     payment = PaymentFactory()
     receive(payment, State.FILLED, "40")
-    resolve(payment, reason="Refunded.", actor="kim")
-    event = payment.events.get(outcome=Outcome.RESOLVED)
-    assert (event.note, event.actor, event.source) == ("Refunded.", "kim", Source.ADMIN)
+    record_refund(payment, amount_usd=40, actor="kim", source=Source.ADMIN)
+    event = payment.events.get(outcome=Outcome.REFUNDED)
+    assert (event.note, event.actor, event.source) == ("40.00 USD", "kim", Source.ADMIN)
     receive(payment, State.FILLED, "40")
-    assert payment.review == ""
-    assert not payment.is_paid
+    assert (payment.review, payment.is_held, payment.is_paid) == ("", False, False)
     assert listener.names.count("payment_needs_review") == 1
 
 

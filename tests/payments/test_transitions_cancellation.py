@@ -60,7 +60,7 @@ def test_money_after_cancellation_is_paid_and_flagged_late(listener):
 def test_money_on_a_link_that_another_amount_replaced_is_flagged_late_though_no_cancellation_was_reported(order, came):
     """F24."""
     older = of_order(order)
-    of_order(order, amount_usd=60, live_slot=order_key(order).live_slot)
+    of_order(order, amount_usd=60, live_slot=order_key(order).live_slot(""))
     receive(older, came, "20" if came == State.PARTIALLY_FILLED else "49.99")
     assert older.is_paid is (came != State.PARTIALLY_FILLED)
     assert older.review == Review.LATE
@@ -87,7 +87,7 @@ def test_money_on_a_link_that_nothing_replaced_is_not_late(order, older, newer):
 def test_a_top_up_of_a_link_that_another_amount_replaced_is_flagged_late(order):
     """F24."""
     older = of_order(order, state=State.PARTIALLY_FILLED, filled_usd=20)
-    of_order(order, amount_usd=60, live_slot=order_key(order).live_slot)
+    of_order(order, amount_usd=60, live_slot=order_key(order).live_slot(""))
     child = of_order(order, parent=older, amount_usd=Decimal("29.99"))
     receive(child, State.FILLED, "29.99")
     older.refresh_from_db()
@@ -114,7 +114,7 @@ def test_a_partial_payment_whose_partial_report_was_lost_ends_the_same(listener)
 
 
 def test_a_closed_link_frees_its_order_for_another(order):
-    payment = of_order(order, live_slot=order_key(order).live_slot)
+    payment = of_order(order, live_slot=order_key(order).live_slot(""))
     receive(payment, State.CANCELED)
     assert payment.live_slot is None
 

@@ -109,7 +109,7 @@ def test_a_top_up_pays_for_its_parent_once_and_announces_nothing_itself(listener
 
 
 def test_what_a_top_up_brings_about_is_written_of_its_parent(listener, order):
-    parent = of_order(order, live_slot=order_key(order).live_slot)
+    parent = of_order(order, live_slot=order_key(order).live_slot(""))
     receive(parent, State.PARTIALLY_FILLED, "20")
     listener.fail_on = {"payment_paid"}
     child = top_up(parent)

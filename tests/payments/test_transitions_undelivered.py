@@ -52,8 +52,8 @@ def test_a_paid_announcement_that_was_not_delivered_is_sent_although_a_second_pa
 def test_a_resolved_review_that_was_not_delivered_is_not_sent(listener):
     payment = PaymentFactory()
     listener.fail_on = {"payment_needs_review"}
-    receive(payment, State.FILLED, "10")
-    resolve(payment, reason="Refunded.", actor="kim")
+    receive(payment, State.OPEN, requested_usd=10)
+    resolve(payment, reason="The customer was told.", actor="kim")
     listener.fail_on = set()
     transitions.notify(payment)
     assert "payment_needs_review" not in listener.names

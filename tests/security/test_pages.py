@@ -40,6 +40,8 @@ SITUATIONS = {
     Status.OVERPAID: OVER,
     Status.HELD: {"state": State.FILLED, "review": Review.AMOUNT},
     Status.EXPIRED: {"state": State.CANCELED, "closed_at": NOW},
+    Status.WITHDRAWN: {"withdrawn_at": NOW},
+    Status.REFUNDED: {"paid": True, "refunded_usd": Decimal("49.99"), "price_amount": 45, "price_currency": "EUR"},
     Status.FAILED: {"state": State.FAILED},
 }
 

@@ -6,7 +6,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.shortcuts import get_object_or_404
 from django.utils.decorators import method_decorator
 
-from django_payram.views import CheckoutView
+from django_payram.views import AsyncCheckoutView, CheckoutView
 from django_payram.views.api import CheckoutAPIView
 from tests.shop.models import Order
 
@@ -29,4 +29,9 @@ class PayOrder(OrderCheckout, CheckoutView):
 
 
 class PayOrderAPI(OrderCheckout, CheckoutAPIView):
+    pass
+
+
+@method_decorator(login_not_required, name="dispatch")
+class PayOrderAsync(OrderCheckout, AsyncCheckoutView):
     pass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import FrozenInstanceError
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -76,6 +77,42 @@ SITUATIONS = [
         "20.00 of 49.99 USD have arrived before the link closed. The shop has been told and will settle this with you.",
     ),
     (
+        payment(State.OPEN, expires_at=NOW - timedelta(seconds=1)),
+        (Status.WAITING, "Expired", "calm", False, False),
+        (
+            "The time for this payment is over. You can pay again from your order. "
+            "If you have sent money, it is not lost: this page will show it."
+        ),
+    ),
+    (
+        payment(State.OPEN, expires_at=NOW + timedelta(hours=1)),
+        (Status.WAITING, "Waiting for your payment", "calm", False, True),
+        "49.99 USD are to be paid. This page turns by itself when the money arrives.",
+    ),
+    (
+        payment(State.OPEN, withdrawn_at=NOW),
+        (Status.WITHDRAWN, "Withdrawn", "stop", False, False),
+        (
+            "The shop takes no money on this link any more, and nothing was received. Please do not pay here. "
+            "If you have sent money, it is not lost: this page will show it."
+        ),
+    ),
+    (
+        payment(State.PARTIALLY_FILLED, filled_usd="20", withdrawn_at=NOW),
+        (Status.PARTLY_PAID, "Partly paid and closed", "warn", False, False),
+        "20.00 of 49.99 USD have arrived before the link closed. The shop has been told and will settle this with you.",
+    ),
+    (
+        payment(State.FILLED, filled_usd="49.49", **PAID),
+        (Status.PAID, "Paid", "good", True, False),
+        "49.49 of 49.99 USD have been paid, and the shop takes that as enough. Thank you!",
+    ),
+    (
+        payment(State.FILLED, filled_usd="49.99", refunded_usd="49.99", **PAID),
+        (Status.REFUNDED, "Refunded", "calm", True, False),
+        "The shop has sent 49.99 USD back.",
+    ),
+    (
         payment(State.FILLED, filled_usd="49.99", **PAID),
         (Status.PAID, "Paid", "good", True, False),
         "49.99 USD have been paid. Thank you!",
@@ -141,7 +178,8 @@ def test_every_status_has_a_situation_a_sentence_and_a_tone():
 
 def test_the_statuses_have_these_names_in_the_api():
     assert [status.value for status in Status] == [
-        *("preparing", "waiting", "confirming", "partly_paid", "held", "paid", "overpaid", "expired", "failed"),
+        *("preparing", "waiting", "confirming", "partly_paid", "held", "paid", "overpaid"),
+        *("expired", "withdrawn", "refunded", "failed"),
     ]
 
 

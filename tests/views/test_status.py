@@ -89,6 +89,12 @@ def test_the_json_says_the_same_and_not_who_the_customer_is(payram, client, paym
         "amount_usd": "49.99",
         "received_usd": "20.00",
         "missing_usd": "29.99",
+        "surplus_usd": "0.00",
+        "forgiven_usd": "0.00",
+        "refunded_usd": "0.00",
+        "price_amount": "49.99",
+        "price_currency": "USD",
+        "expires_at": None,
         "confirmations": 3,
         "confirmations_required": 3,
     }

@@ -27,12 +27,15 @@ class Command(BaseCommand):
         parser.add_argument("reference", help="PayRam's reference of the payment")
         parser.add_argument("--project", default=conf.DEFAULT_PROJECT, help="PayRam project (default: %(default)s)")
         parser.add_argument("--order", metavar="APP.MODEL:KEY", help="the order it pays, such as shop.order:42")
+        parser.add_argument("--move", action="store_true", help="take a known payment away from the order it has")
 
     def handle(self, **options: Any) -> None:
         """Adopt it and tell its state."""
         order = None if options["order"] is None else _order(options["order"])
+        if options["move"] and order is None:
+            raise CommandError("--move needs --order, the order that the payment is to belong to.", returncode=2)
         try:
-            payment = adopt(options["reference"], project=options["project"], order=order)
+            payment = adopt(options["reference"], project=options["project"], order=order, move=options["move"])
         except (PayramError, ImproperlyConfigured, ValueError) as exc:
             raise CommandError(str(exc)) from exc
         self.stdout.write(f"{payment}: {payment.state}, {payment.amount_usd} USD")

@@ -1,0 +1,113 @@
+"""Which status a payment has: one table, for the row in memory and for the query."""
+
+from __future__ import annotations
+
+import operator
+from decimal import Decimal
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, cast
+
+from django.db.models import Case, DecimalField, F, Q, When
+from django.db.models.functions import Coalesce, Round
+
+from django_payram.models.states import FULLY_FILLED, Review, State, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from django.db.models.expressions import Combinable
+
+    from django_payram.models.payment import Payment
+
+ZERO, CENT = Decimal(0), Decimal("0.01")
+DOLLARS: DecimalField[Decimal, Decimal] = DecimalField(max_digits=28, decimal_places=8)
+
+OWN_USD = Coalesce(
+    "filled_usd",
+    # A filled payment without a sum counts as its amount.
+    Case(When(state__in=FULLY_FILLED, then=F("amount_usd")), default=ZERO, output_field=DOLLARS),
+    output_field=DOLLARS,
+)
+"""What a payment received by itself, in US dollars, as :attr:`Payment.received_usd` counts it without top-ups."""
+
+
+def _rounded(sum_: Combinable) -> Round:
+    # SQLite computes with floating-point numbers: eight places are those of the columns.
+    return Round(sum_, precision=8, output_field=DOLLARS)
+
+
+SUMS: Mapping[str, Any] = MappingProxyType(
+    {
+        "received_usd": _rounded(OWN_USD + F("topped_up_usd")),
+        "net_usd": _rounded(OWN_USD + F("topped_up_usd") - F("refunded_usd")),
+        "excess_usd": _rounded(OWN_USD + F("topped_up_usd") - F("refunded_usd") - F("amount_usd")),
+        "lack_usd": _rounded(F("amount_usd") - OWN_USD - F("topped_up_usd")),
+    }
+)
+"""The sums that the conditions ask for. A payment has a property of the same name for each."""
+
+# Refunds have two places, what PayRam reports may have more.
+REFUNDED = Q(refunded_usd__gt=ZERO, net_usd__lt=CENT)
+HELD = Q(paid_at__isnull=True, parent_id__isnull=True) & (
+    Q(state__in=FULLY_FILLED) | Q(review=Review.AMOUNT, lack_usd__lte=ZERO)
+)
+CONFIRMING = Q(state__in=(State.OPEN, State.CANCELED), confirmations__isnull=False, paid_at__isnull=True)
+
+STATUSES: Mapping[Status, Q] = MappingProxyType(
+    {
+        Status.REFUNDED: REFUNDED,
+        Status.OVERPAID: Q(paid_at__isnull=False, excess_usd__gte=CENT),
+        Status.PAID: Q(paid_at__isnull=False),
+        Status.HELD: HELD,
+        Status.CONFIRMING: CONFIRMING,
+        # What tops up another payment is a part of what that one asks for, however much it is.
+        Status.PARTLY_PAID: Q(state=State.PARTIALLY_FILLED) | Q(state__in=FULLY_FILLED) | Q(received_usd__gt=ZERO),
+        Status.WITHDRAWN: Q(withdrawn_at__isnull=False),
+        Status.FAILED: Q(state=State.FAILED),
+        Status.EXPIRED: Q(state=State.CANCELED),
+        Status.WAITING: Q(state=State.OPEN),
+        Status.PREPARING: Q(state=State.CREATING),
+    }
+)
+"""The first condition that a payment meets is its status."""
+
+COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = MappingProxyType(
+    {
+        "exact": operator.eq,
+        "gt": operator.gt,
+        "gte": operator.ge,
+        "lt": operator.lt,
+        "lte": operator.le,
+        "in": lambda value, values: value in values,
+        "isnull": lambda value, wanted: (value is None) == wanted,
+    }
+)
+
+
+def meets(payment: Payment, condition: Q) -> bool:
+    """Return whether a payment in memory meets a condition of this module."""
+    results = (
+        meets(payment, child) if isinstance(child, Q) else _compare(payment, cast("tuple[str, object]", child))
+        for child in condition.children
+    )
+    return (all if condition.connector == Q.AND else any)(results)
+
+
+def _compare(payment: Payment, comparison_and_value: tuple[str, object]) -> bool:
+    path, wanted = comparison_and_value
+    name, _separator, comparison = path.partition("__")
+    return COMPARISONS[comparison or "exact"](getattr(payment, name), wanted)
+
+
+def status_of(payment: Payment) -> Status:
+    """Return the status of a payment in memory."""
+    return next(status for status, condition in STATUSES.items() if meets(payment, condition))
+
+
+def has_status(wanted: Status) -> Q:
+    """Return the condition that a payment has a status, for a query with :data:`SUMS` as aliases."""
+    names = list(STATUSES)
+    condition = STATUSES[wanted]
+    for earlier in names[: names.index(wanted)]:
+        condition &= ~STATUSES[earlier]
+    return condition

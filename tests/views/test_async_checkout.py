@@ -1,0 +1,153 @@
+"""The checkout of a shop that runs under ASGI."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from decimal import Decimal
+
+import pytest
+from asgiref.sync import async_to_sync, sync_to_async
+from django.db import connections
+from django.test import AsyncClient, AsyncRequestFactory
+
+from django_payram.exceptions import PayramUnavailable
+from django_payram.gateway.client import Client
+from django_payram.models import Payment, State, Status
+from django_payram.payments import aopen_payment, arefresh, checkout
+from django_payram.views import AsyncCheckoutView
+from tests.payments.helpers import creates
+from tests.shop.models import Order
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_a_click_leads_to_payrams_page(payram, order):
+    response = async_to_sync(AsyncClient().post)(f"/async/orders/{order.pk}/pay/")
+    payment = Payment.objects.get()
+    assert (response.status_code, response["Location"]) == (303, payment.url)
+    assert "no-store" in response["Cache-Control"]
+
+
+def test_a_paid_order_leads_to_its_status_page(payram, order):
+    client = AsyncClient()
+    async_to_sync(client.post)(f"/async/orders/{order.pk}/pay/")
+    payment = payram.pay(Payment.objects.get())
+    response = async_to_sync(client.post)(f"/async/orders/{order.pk}/pay/")
+    assert response["Location"].endswith(f"/payments/{payment.token}/")
+
+
+def test_a_payram_that_cannot_be_asked_is_answered_503(settings, order):
+    setting = settings.PAYRAM["default"]
+    settings.PAYRAM = {"default": {**setting, "BASE_URL": "http://127.0.0.1:9"}}
+    response = async_to_sync(AsyncClient().post)(f"/async/orders/{order.pk}/pay/")
+    assert response.status_code == 503
+
+
+def test_the_shops_methods_may_be_coroutines(payram, order):
+    class Awaiting(AsyncCheckoutView):
+        async def get_order(self):
+            return await Order.objects.aget(pk=self.kwargs["pk"])
+
+        async def get_amount(self, order):
+            return order.total
+
+        async def get_email(self, order):
+            return order.email
+
+        def get_purpose(self, order):
+            return "deposit"
+
+    response = async_to_sync(Awaiting.as_view())(AsyncRequestFactory().post("/"), pk=order.pk)
+    assert response.status_code == 303
+    assert Payment.objects.get().purpose == "deposit"
+
+
+def test_the_verbs_can_be_awaited(payram, order):
+    async def buy():
+        payment = await aopen_payment(order, amount=order.total, email=order.email)
+        await sync_to_async(payram.sandbox.pay)(payment.reference)
+        return await arefresh(payment)
+
+    assert async_to_sync(buy)().status == Status.PAID
+
+
+def click_in_a_thread(order):
+    try:
+        return checkout.open_payment(order, amount=order.total, email=order.email)
+    finally:
+        connections.close_all()
+
+
+def test_two_clicks_at_once_make_one_link_and_the_second_holds_no_thread(payram, order, monkeypatch):
+    """While the first asks PayRam, the other one sleeps in the event loop."""
+    asking, answer = threading.Event(), threading.Event()
+    create = Client.create
+
+    def slow(self, **fields):
+        asking.set()
+        assert answer.wait(30)
+        return create(self, **fields)
+
+    monkeypatch.setattr(Client, "create", slow)
+    sleeps = []
+
+    async def clicks():
+        # Each request has a thread of its own under ASGI.
+        first = asyncio.ensure_future(asyncio.to_thread(click_in_a_thread, order))
+        await asyncio.to_thread(asking.wait, 30)
+        sleep = asyncio.sleep
+
+        async def noted(seconds):
+            sleeps.append(seconds)
+            answer.set()
+            await sleep(seconds)
+
+        monkeypatch.setattr(asyncio, "sleep", noted)
+        second = await aopen_payment(order, amount=order.total, email=order.email)
+        return await first, second
+
+    first, second = async_to_sync(clicks)()
+    assert first == second
+    assert sleeps
+    assert len(creates(payram)) == 1
+
+
+def test_a_link_that_does_not_come_is_not_waited_for_for_ever(payram, order, monkeypatch):
+    async_to_sync(aopen_payment)(order, amount=order.total, email=order.email)
+    Payment.objects.update(state=State.CREATING, url="")
+    monkeypatch.setattr(checkout, "WAIT_SECONDS", 0.2)
+    with pytest.raises(PayramUnavailable, match="did not come"):
+        async_to_sync(aopen_payment)(order, amount=order.total, email=order.email)
+
+
+def test_wrong_arguments_raise_before_anything_is_written(payram, order):
+    with pytest.raises(ValueError, match=r"^amount must be more than zero"):
+        async_to_sync(aopen_payment)(order, amount=Decimal(0), email=order.email)
+    with pytest.raises(TypeError, match="colour"):
+        async_to_sync(aopen_payment)(order, amount=1, email=order.email, colour="red")
+    assert not Payment.objects.exists()
+
+
+def test_the_answer_is_recorded_though_the_customer_has_left(payram, order, monkeypatch):
+    asking, answer = threading.Event(), threading.Event()
+    create = Client.create
+
+    def slow(self, **fields):
+        asking.set()
+        assert answer.wait(30)
+        return create(self, **fields)
+
+    monkeypatch.setattr(Client, "create", slow)
+
+    async def click_and_leave():
+        task = asyncio.ensure_future(aopen_payment(order, amount=order.total, email=order.email))
+        await asyncio.to_thread(asking.wait, 30)
+        task.cancel()
+        answer.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    async_to_sync(click_and_leave)()
+    payment = Payment.objects.get()
+    assert (payment.state, bool(payment.url)) == (State.OPEN, True)
