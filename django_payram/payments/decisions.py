@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+from django.db import IntegrityError, OperationalError, connections
+
 from django_payram.gateway.redaction import clean_text
 from django_payram.models import Source, database, number_of, order_key
 from django_payram.payments import rules, transitions
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
     from django.db.models import Model
 
     from django_payram.models import Payment, Refund
+
+MOST_CONFLICTS = 5
+"""After so many the conflict is another one, or the caller's transaction cannot see who was faster."""
 
 LONGEST_TRANSACTION = 255
 """Characters that the column holds."""
@@ -46,7 +51,17 @@ def assign(payment: Payment, order: Model, *, source: Source = Source.SHOP, acto
     if order.pk is None or order._state.adding:  # noqa: SLF001 - Django's documented way to tell
         raise ValueError("order must be saved before a payment is assigned to it.")
     update = rules.Assignment(order_key(order), number_of(order))
-    transitions.apply(payment, update, source=source, actor=actor)
+    for tries_left in reversed(range(MOST_CONFLICTS)):
+        try:
+            transitions.apply(payment, update, source=source, actor=actor)
+        except (IntegrityError, OperationalError) as exc:
+            # Another payment of the order was made or assigned in the same instant, and is there to be seen now; or
+            # MariaDB, which locks entries of indexes as well, has chosen this one to end a deadlock.
+            is_lost = isinstance(exc, OperationalError) and connections[database()].in_atomic_block
+            if not tries_left or is_lost:
+                raise
+        else:
+            break
     payment.refresh_from_db(using=database())
     return payment
 

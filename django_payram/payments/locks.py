@@ -21,9 +21,17 @@ if TYPE_CHECKING:
     from django_payram.models import OrderKey, PaymentQuerySet
 
 
-def lock(payment: Payment, *, joining: OrderKey | None = None) -> Group:
-    """Lock a payment with all rows that are decided together with it. Raises Payment.DoesNotExist when it is gone.
+class OrderChanged(Exception):
+    """The payment belongs to another order than when it was read, or to none: it must be read and locked anew.
 
+    In a new transaction: what was locked by mistake stays locked until the end of this one.
+    """
+
+
+def lock(payment: Payment, *, joining: OrderKey | None = None) -> Group:
+    """Lock a payment with all rows that are decided together with it.
+
+    Raises Payment.DoesNotExist when it is gone, and OrderChanged when it was read before it got its present order.
     ``joining`` is the order that the payment is to belong to: its payments are locked as well.
     """
     order_gone = False
@@ -39,24 +47,53 @@ def lock(payment: Payment, *, joining: OrderKey | None = None) -> Group:
         members = _locked_of_root(payment.parent_id, payment.parent_id, using=database())
         order_gone = any(member.order_gone for member in members)
     locked = next((member for member in members if member.pk == payment.pk), None)
-    return _lock_as_it_is_now(payment) if locked is None else Group(locked, tuple(members), order_gone)
+    if locked is None:
+        raise _moved_or_gone(payment)
+    if joining is None and _order_of(locked) != _order_of(payment):
+        raise OrderChanged
+    return Group(locked, tuple(members), order_gone)
 
 
-def _lock_as_it_is_now(payment: Payment) -> Group:
-    """Lock a payment that belongs to another order, or to none, since it was read."""
+def _order_of(payment: Payment) -> tuple[int | None, str]:
+    return payment.order_type_id, payment.order_id
+
+
+def _moved_or_gone(payment: Payment) -> Exception:
     now = Payment.objects.using(database()).filter(pk=payment.pk).first()
-    if now is None or (now.order_type_id, now.order_id) == (payment.order_type_id, payment.order_id):
-        raise Payment.DoesNotExist(f"The payment {payment.token} is gone.")
-    return lock(now)
+    if now is None or _order_of(now) == _order_of(payment):
+        return Payment.DoesNotExist(f"The payment {payment.token} is gone.")
+    return OrderChanged()
 
 
 def _lock_of_both(payment: Payment, order: OrderKey) -> list[Payment]:
-    """Lock the payments of two orders, or of an order and of none, in one query."""
-    root = payment.parent_id or payment.pk
-    rows = Q(pk=root) | Q(parent=root) | Q(order_type=order.type, order_id=order.id)
-    if payment.order_type_id is not None:
-        rows |= Q(order_type=payment.order_type_id, order_id=payment.order_id)
-    return list(_locked().using(database()).filter(rows))
+    """Lock the payments of the order that a payment has and of the one that it is to have.
+
+    An order without payments has nothing to lock: its live slot, which is unique, keeps others out until the commit.
+    Raises IntegrityError when another payment of the order was faster.
+    """
+    key, rows = payment.parent_id or payment.pk, Payment.objects.using(database())
+    members = _lock_together(key, order)
+    root = next(member for member in members if member.pk == key)
+    slot = order.live_slot(root.purpose)
+    moves = _order_of(root) != (order.type.pk, order.id)
+    if moves and all(member.live_slot != slot for member in members):
+        rows.filter(pk=key).update(live_slot=slot)
+        members = _lock_together(key, order)
+    return members
+
+
+def _lock_together(key: int, order: OrderKey) -> list[Payment]:
+    """Lock by their keys, in that order: two indexes may yield the same rows in another one."""
+    rows, members = Payment.objects.using(database()), list[Payment]()
+    while True:
+        root = rows.get(pk=key)
+        own = Q(order_type=root.order_type_id, order_id=root.order_id) if root.order_type_id else Q(parent=key)
+        keys = set(
+            rows.filter(Q(pk=key) | own | Q(order_type=order.type, order_id=order.id)).values_list("pk", flat=True)
+        )
+        if keys == {member.pk for member in members}:
+            return members
+        members = list(_locked().using(database()).filter(pk__in=keys))
 
 
 def lock_order(order: OrderKey) -> list[Payment]:

@@ -536,15 +536,13 @@ def _settle(draft: _Draft, update: PaymentUpdate, options: Project) -> None:
         # Once PayRam is known to have asked for another amount, only its own word that it did not clears that: an
         # answer that does not say what was asked for proves nothing.
         root.amount_disputed = abs(update.requested_usd - root.amount_usd) >= CENT
-    wrong = root.amount_disputed or _is_short(root, options)
+    wrong = root.amount_disputed or _is_short(root, options) or _was_sent_back_too_early(root, options)
     if wrong:
         # A person may have settled it before the money came: news of it is looked at again.
         _flag(draft, root, Review.AMOUNT, again=draft.is_news and root.is_held)
     elif update.asked_at is not None and root.review == Review.AMOUNT:
         _release(draft)
-    # What was sent back pays for nothing.
-    kept = not root.refunded_usd or root.net_usd >= least_usd(root.amount_usd, options)
-    may_be_paid = kept and not (wrong or root.is_paid or root.review == Review.AMOUNT)
+    may_be_paid = not (wrong or root.is_paid or root.is_refunded or root.review == Review.AMOUNT)
     if may_be_paid and (_is_covered(draft, options) or (root.is_filled and draft.payment is root)):
         _pay(draft)
 
@@ -593,6 +591,14 @@ def _is_short(payment: Payment, options: Project) -> bool:
     if not payment.is_filled or payment.filled_usd is None:
         return False
     return payment.received_usd < least_usd(payment.amount_usd, options)
+
+
+def _was_sent_back_too_early(payment: Payment, options: Project) -> bool:
+    """Return whether an unpaid payment is filled by money of which the shop has sent back a part: a person decides."""
+    if payment.is_paid or payment.is_refunded or not payment.refunded_usd:
+        return False
+    covered = payment.is_filled or payment.received_usd >= payment.amount_usd
+    return covered and payment.net_usd < least_usd(payment.amount_usd, options)
 
 
 def _is_covered(draft: _Draft, options: Project) -> bool:

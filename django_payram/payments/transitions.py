@@ -16,7 +16,7 @@ from django_payram.gateway.payloads import PaymentUpdate
 from django_payram.gateway.redaction import clean_text
 from django_payram.models import Outcome, Payment, PaymentEvent, Refund, Source, database, statements
 from django_payram.payments import notifications, rules
-from django_payram.payments.locks import lock
+from django_payram.payments.locks import OrderChanged, lock
 from django_payram.payments.rules import Assignment, Decision, Redelivery, Update
 
 if TYPE_CHECKING:
@@ -57,12 +57,21 @@ def apply(
     later. Raises Payment.DoesNotExist when the row is gone, Django's database errors, and what the rules raise:
     PayramDataError for an update of another payment, ValueError for a person's decision that cannot be made.
     """
+    origin = Origin(source, payload, actor)
+    while True:
+        try:
+            return _apply(payment, update, origin, retry=retry)
+        except OrderChanged:
+            payment = Payment.objects.using(database()).get(pk=payment.pk)
+
+
+def _apply(payment: Payment, update: Update, origin: Origin, *, retry: bool) -> TransitionResult:
     committed = threading.Event()
     try:
         with transaction.atomic(using=database()):
             # The first work after the commit: whatever fails after it is a receiver's.
             transaction.on_commit(committed.set, using=database())
-            decision, delivery = _transition(payment, update, Origin(source, payload, actor), retry=retry)
+            decision, delivery = _transition(payment, update, origin, retry=retry)
     except Exception:
         if not committed.is_set():
             raise

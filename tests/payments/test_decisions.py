@@ -176,6 +176,17 @@ def test_top_ups_move_along_with_what_they_top_up(order):
         assert (payment.order, payment.order_number) == (other, str(other.pk))
 
 
+def test_news_of_a_payment_that_was_read_before_it_was_assigned_knows_its_order(payram, order, listener):
+    """F23, F85: the order has been paid meanwhile."""
+    loose = PaymentFactory()
+    stale = Payment.objects.get(pk=loose.pk)
+    payram.pay(pay_for(order))
+    assign(loose, order)
+    result = receive(stale, State.FILLED, "49.99")
+    assert result.payment.review == Review.DUPLICATE
+    assert listener.names.count("payment_paid") == 1
+
+
 def test_an_order_that_is_not_saved_is_refused(payram):
     with pytest.raises(ValueError, match=r"^order must be saved before a payment is assigned to it\.$"):
         assign(PaymentFactory(), Order())
@@ -296,7 +307,32 @@ def test_a_hold_that_payram_puts_right_after_a_part_was_sent_back_stays_unpaid(o
     receive(payment, State.FILLED, "49.99", requested_usd=Decimal(70))
     record_refund(payment, amount_usd=20)
     receive(payment, State.FILLED, "49.99", requested_usd=payment.amount_usd)
-    assert not payment.is_paid
+    assert (payment.is_paid, payment.is_held, payment.review) == (False, True, Review.AMOUNT)
+
+
+def test_a_payment_that_is_filled_after_a_part_was_sent_back_is_held_and_flagged(order, listener):
+    """F89: it was filled, unpaid and unflagged."""
+    payment = of_order(order)
+    receive(payment, State.PARTIALLY_FILLED, "20")
+    record_refund(payment, amount_usd=15)
+    receive(payment, State.FILLED, "49.99")
+    assert (payment.is_paid, payment.is_held, payment.review) == (False, True, Review.AMOUNT)
+    assert "payment_needs_review" in listener.names
+    accept(payment, reason="The customer paid twice.", actor="kim")
+    payment.refresh_from_db()
+    assert payment.is_paid
+
+
+def test_a_top_up_after_a_part_was_sent_back_pays_with_what_is_left(order):
+    parent = of_order(order)
+    receive(parent, State.PARTIALLY_FILLED, "20")
+    record_refund(parent, amount_usd=20)
+    receive(top_up(parent), State.FILLED, "29.99")
+    parent.refresh_from_db()
+    assert (parent.is_paid, parent.review, parent.net_usd) == (False, Review.AMOUNT, Decimal("29.99"))
+    receive(top_up(parent, reference="another"), State.FILLED, "20")
+    parent.refresh_from_db()
+    assert (parent.net_usd, parent.is_paid, parent.review) == (Decimal("49.99"), True, "")
 
 
 def test_a_partial_payment_that_was_sent_back_is_refunded(order):
