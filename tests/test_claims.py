@@ -129,7 +129,10 @@ def test_a_payment_is_paid_and_closed_at_one_place_and_never_the_opposite(name):
 
 
 def test_without_a_transition_only_times_and_personal_columns_are_written():
-    """Neither money nor a state, a review or a signal."""
+    """Neither money nor a state, a review or a signal.
+
+    ``live_slot`` is taken to lock an order without payments, ``is_announced`` is a refund's.
+    """
     written, unnamed = set(), set()
     for module, tree in TREES.items():
         for call in calls(tree, "update"):
@@ -139,7 +142,7 @@ def test_without_a_transition_only_times_and_personal_columns_are_written():
             written |= names - {None}
             if None in names:
                 unnamed.add(module)
-    assert written == (WRITTEN_ALONE - set(BLANK)) | WRITTEN_LATER | {"is_announced"}
+    assert written == (WRITTEN_ALONE - set(BLANK)) | WRITTEN_LATER | {"is_announced", "live_slot"}
     # One writes the times that its callers name, the other those of BLANK.
     assert unnamed == {"polling.claims", "personal_data.erase"}
     times = {keyword.arg for call in calls(TREES["polling.claims"], "update_unlocked") for keyword in call.keywords}

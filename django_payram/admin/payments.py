@@ -20,7 +20,7 @@ from django_payram.admin import actions
 from django_payram.admin.lists import ProjectFilter, ReadOnlyAdmin
 from django_payram.models import DATABASE_BUSY, Payment, order_type
 from django_payram.payments.links import usable_link
-from django_payram.templatetags.payram import usd, web_address
+from django_payram.templatetags.payram import price, usd, web_address
 from django_payram.views.decorators import outside_transactions
 
 if TYPE_CHECKING:
@@ -53,18 +53,36 @@ class PaymentAdmin(ReadOnlyAdmin):
     fieldsets = (
         (
             None,
-            {"fields": ("token", "reference", "project", "order_link", "customer_id", "customer_email", "page_link")},
+            {
+                "fields": (
+                    *("token", "reference", "project", "order_link", "order_number", "purpose"),
+                    *("customer_id", "customer_email", "page_link"),
+                )
+            },
         ),
         (
             _("Money"),
-            {"fields": ("state", "review", "amount", "received", "missing", "surplus", "coins", "paid_at", "tops_up")},
+            {
+                "fields": (
+                    *("status", "state", "review", "price", "amount", "received", "missing", "forgiven"),
+                    *("surplus", "refunded", "coins", "paid_at", "tops_up"),
+                )
+            },
         ),
         (
             _("On the chain"),
             {"fields": ("currency", "blockchain", "deposit_address", "transaction_link", "confirmed")},
         ),
         (_("Receivers"), {"fields": ("undelivered", "delivery_attempts", "next_delivery_at", "announce_error")}),
-        (_("Times"), {"fields": ("created_at", "updated_at", "closed_at", "checked_at", "next_check_at")}),
+        (
+            _("Times"),
+            {
+                "fields": (
+                    *("created_at", "updated_at", "expires_at", "withdrawn_at", "closed_at"),
+                    *("checked_at", "next_check_at"),
+                )
+            },
+        ),
         (_("Metadata"), {"fields": ("metadata",), "classes": ("collapse",)}),
     )
 
@@ -89,6 +107,26 @@ class PaymentAdmin(ReadOnlyAdmin):
     def missing(self, payment: Payment) -> str:
         """Return what is still to come."""
         return usd(payment.missing_usd)
+
+    @admin.display(description=_("status"))
+    def status(self, payment: Payment) -> str:
+        """Return where the payment stands."""
+        return str(payment.status.label)
+
+    @admin.display(description=_("price"))
+    def price(self, payment: Payment) -> str:
+        """Return what the order costs, in the shop's currency."""
+        return price(payment.price)
+
+    @admin.display(description=_("forgiven"))
+    def forgiven(self, payment: Payment) -> str:
+        """Return what lacks although the payment is paid."""
+        return usd(payment.forgiven_usd)
+
+    @admin.display(description=_("refunded"))
+    def refunded(self, payment: Payment) -> str:
+        """Return what was sent back."""
+        return usd(payment.refunded_usd)
 
     @admin.display(description=_("surplus"))
     def surplus(self, payment: Payment) -> str:
