@@ -11,14 +11,14 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from benchmarks.stage import Stage
 
 Row = dict[str, Any]
 
 FULLY_FILLED = frozenset({"FILLED", "OVER_FILLED"})
-PAID, CANCELED = "payment_paid", "payment_canceled"
+PAID, CANCELED, REFUNDED = "payment_paid", "payment_canceled", "payment_refunded"
 
 
 @dataclass(frozen=True)
@@ -44,16 +44,24 @@ class ShopRows:
     payments: list[Row]
     signals: list[Row]
     kept: set[str] = field(default_factory=set)
+    refunds: list[Row] = field(default_factory=list)
 
 
 @dataclass
 class Case:
-    """All that is known of one order, here and at PayRam."""
+    """All that is known of one bill of an order, here and at PayRam. The order itself is its bill without a purpose."""
 
     order: Row
+    purpose: str = ""
     payments: list[Row] = field(default_factory=list)
     signals: list[Row] = field(default_factory=list)
     truth: list[Row] = field(default_factory=list)
+    refunds: list[Row] = field(default_factory=list)
+
+    @property
+    def total(self) -> Decimal:
+        """US dollars that the bill asks for."""
+        return Decimal(self.payments[0]["amount_usd"] if self.purpose else self.order["total"])
 
     @property
     def known(self) -> list[Row]:
@@ -72,7 +80,7 @@ class Case:
         if any(one["state"] in FULLY_FILLED for one in self.roots):
             return True
         topped_up = len(self.roots) < len(self.known)
-        return topped_up and self.received_usd >= self.order["total"]
+        return topped_up and self.received_usd >= self.total
 
     @property
     def received_usd(self) -> Decimal:
@@ -84,7 +92,13 @@ class Case:
         """Whether links were made and all of them are dead, without any money."""
         known = {payment["reference"] for payment in self.payments}
         ours = [one for one in self.truth if one["reference"] in known]
-        return bool(ours) and all(one["state"] == "CANCELLED" and not Decimal(one["filled_usd"]) for one in ours)
+        # Nothing is told of the end of a link that the shop has withdrawn.
+        withdrawn = any(payment.get("withdrawn_at") for payment in self.payments)
+        return (
+            bool(ours)
+            and not withdrawn
+            and all(one["state"] == "CANCELLED" and not Decimal(one["filled_usd"]) for one in ours)
+        )
 
     @property
     def is_under_review(self) -> bool:
@@ -105,7 +119,11 @@ def read_rows(on: Stage) -> ShopRows:
     """Read what a shop knows."""
     database = on.shop_database
     return ShopRows(
-        database.orders(), database.payments(), database.received_signals(), database.unmatched_references()
+        database.orders(),
+        database.payments(),
+        database.received_signals(),
+        database.unmatched_references(),
+        database.refunds(),
     )
 
 
@@ -122,16 +140,34 @@ def audit_rows(shops: list[ShopRows], truth: list[Row]) -> list[Finding]:
 
 def cases(shop: ShopRows, truth: list[Row]) -> Iterator[Case]:
     """Put together what belongs to each order of a shop."""
-    tokens = {str(payment["token"]): payment["order_id"] for payment in shop.payments}
-    customers = {payment["customer_id"]: payment["order_id"] for payment in shop.payments}
-    here, told, there = _grouped(shop.payments, "order_id"), _grouped(shop.signals, "order_id"), defaultdict(list)
+    tokens = {str(payment["token"]): _bill(payment) for payment in shop.payments}
+    customers = {payment["customer_id"]: _bill(payment) for payment in shop.payments}
+    here, told, there, back = (defaultdict(list) for _ in range(4))
+    for payment in shop.payments:
+        here[_bill(payment)].append(payment)
+    purposes = defaultdict(set)
+    for key, purpose in here:
+        purposes[key].add(purpose)
+    for signal in shop.signals:
+        # The payment may have been assigned to another order since, or be gone with a restored backup.
+        _order, purpose = tokens.get(str(signal["payment"]), ("", ""))
+        told[str(signal["order_id"]), purpose].append(signal)
+    for refund in shop.refunds:
+        back[tokens[str(refund["token"])]].append(refund)
     for one in truth:
         # What PayRam opened by itself is known by its customer alone.
         was_opened = one["invoice_id"] == one["reference"]
-        there[customers.get(one["customer_id"], "") if was_opened else tokens.get(one["invoice_id"], "")].append(one)
+        known = customers.get(one["customer_id"]) if was_opened else tokens.get(one["invoice_id"])
+        there[known or ("", "")].append(one)
     for order in shop.orders:
-        key = order["id"]
-        yield Case(order, here[str(key)], told[key], there[str(key)])
+        key = str(order["id"])
+        for purpose in sorted({"", *purposes[key]}):
+            bill = key, purpose
+            yield Case(order, purpose, here[bill], told[bill], there[bill], back[bill])
+
+
+def _bill(payment: Row) -> tuple[str, str]:
+    return payment["order_id"], payment.get("purpose", "")
 
 
 def _unflagged(shops: list[ShopRows], unclaimed: list[Row]) -> Iterator[Finding]:
@@ -141,13 +177,6 @@ def _unflagged(shops: list[ShopRows], unclaimed: list[Row]) -> Iterator[Finding]
     for one in unclaimed:
         if one["reference"] not in flagged:
             yield Finding(one["reference"], "unflagged", f"{one['filled_usd']} USD of no order, and nobody was told.")
-
-
-def _grouped(rows: Iterable[Row], name: str) -> defaultdict[Any, list[Row]]:
-    groups: defaultdict[Any, list[Row]] = defaultdict(list)
-    for row in rows:
-        groups[row[name]].append(row)
-    return groups
 
 
 # What is examined
@@ -186,6 +215,8 @@ def state_here(one: Row) -> str:
 
 
 def _order_is_right(case: Case) -> Iterator[tuple[str, str]]:
+    if case.purpose:
+        return
     is_paid = case.order["status"] == "paid"
     if is_paid != case.should_be_paid:
         yield "wrong", f"it is {case.order['status']}, and PayRam says that {'' if not is_paid else 'not '}all is paid."
@@ -207,11 +238,33 @@ def _paid_is_told_once(case: Case) -> Iterator[tuple[str, str]]:
             yield "twice", f"payment_canceled came {count} times for {token}."
 
 
+def _withdrawn_link_ends_in_silence(case: Case) -> Iterator[tuple[str, str]]:
+    told = {str(line["payment"]) for line in case.signals if line["signal"] == CANCELED}
+    for payment in case.payments:
+        withdrawn_at, closed_at = payment.get("withdrawn_at"), payment.get("closed_at")
+        was_open = withdrawn_at is not None and (closed_at is None or closed_at > withdrawn_at)
+        if was_open and str(payment["token"]) in told:
+            yield "wrong", f"payment_canceled came for {payment['reference']}, which the shop had withdrawn."
+
+
 def _second_payment_is_flagged(case: Case) -> Iterator[tuple[str, str]]:
     filled = sum(one["state"] in FULLY_FILLED for one in case.roots)
     flagged = sum("duplicate" in payment["reviews_raised"] for payment in case.payments)
     if filled > 1 and flagged < filled - 1:
         yield "wrong", f"{filled} of its links are paid, {flagged} are flagged as duplicates."
+
+
+def _refunds_agree(case: Case) -> Iterator[tuple[str, str]]:
+    for payment in case.payments:
+        token = str(payment["token"])
+        refunds = [refund["amount_usd"] for refund in case.refunds if str(refund["token"]) == token]
+        if sum(refunds) != payment.get("refunded_usd", 0):
+            yield "wrong", f"{payment['refunded_usd']} USD are said to be sent back, and the refunds are {refunds}."
+        if sum(refunds) > case.received_usd:
+            yield "wrong", f"{sum(refunds)} USD were sent back of {case.received_usd}."
+        told = sum(one["signal"] == REFUNDED and str(one["payment"]) == token for one in case.signals)
+        if told != len(refunds):
+            yield "twice" if told > len(refunds) else "untold", f"payment_refunded came {told} times for {refunds}."
 
 
 def _nothing_is_undelivered(case: Case) -> Iterator[tuple[str, str]]:
@@ -227,6 +280,8 @@ RULES = (
     _states_agree,
     _order_is_right,
     _paid_is_told_once,
+    _withdrawn_link_ends_in_silence,
     _second_payment_is_flagged,
+    _refunds_agree,
     _nothing_is_undelivered,
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable, Generator
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
@@ -18,7 +19,6 @@ from benchmarks.stage.payram import ControlError
 
 if TYPE_CHECKING:
     from collections import Counter
-    from decimal import Decimal
 
     from benchmarks.chaos.plan import Plan
     from benchmarks.stage import Stage
@@ -50,10 +50,10 @@ class Customer:
         """Let a moment pass."""
         yield self.chance.uniform(0, 2)
 
-    def click(self) -> Steps[str | None]:
+    def click(self, purpose: str = "") -> Steps[str | None]:
         """Click on "pay" until there is a link; returns its reference, None when the shop says it is paid."""
         for attempt in range(CLICKS):
-            answer = self._click_once()
+            answer = self._click_once(purpose)
             if answer is not None and answer.status_code == 303:
                 found = parse_qs(urlsplit(answer.headers["Location"]).query).get("reference_id")
                 return found[0] if found else None
@@ -69,10 +69,10 @@ class Customer:
         """Click, and let the answer be nobody's: the next click comes while this one is under way."""
         threading.Thread(target=self._click_once, daemon=True).start()
 
-    def _click_once(self) -> requests.Response | None:
+    def _click_once(self, purpose: str = "") -> requests.Response | None:
         self.seen["clicks"] += 1
         try:
-            answer = self.on.shop.checkout(self.order, seconds=30)
+            answer = self.on.shop.checkout(self.order, purpose=purpose, seconds=30)
         except requests.RequestException:
             self.seen["clicks without an answer"] += 1
             return None
@@ -109,6 +109,11 @@ class Customer:
     def lose_the_order(self) -> Steps[None]:
         """Let the shop delete the order."""
         yield from self._insist(lambda: self.on.shop_database.delete_order(self.order))
+
+    def at_the_shop(self, decision: str) -> Steps[None]:
+        """Let the shop decide something about the order, and try again until it has."""
+        url = f"{self.on.shop.url}/orders/{self.order}/{decision}/"
+        yield from self._insist(lambda: requests.post(url, timeout=30).raise_for_status())
 
     def change_the_cart(self) -> Steps[None]:
         """Put something more into the cart, which makes another link necessary."""
@@ -227,6 +232,41 @@ def leaves_a_deleted_order(customer: Customer) -> Steps[None]:
     yield from customer.at_payram(customer.on.payram.expire, reference)
 
 
+def pays_a_withdrawn_link(customer: Customer) -> Steps[None]:
+    reference = yield from customer.click()
+    yield from customer.at_the_shop("withdraw")
+    yield from customer.look_around()
+    yield from customer.at_payram(customer.on.payram.fill, reference, customer.plan.total)
+    yield from customer.look_at_status()
+
+
+def leaves_a_withdrawn_link(customer: Customer) -> Steps[None]:
+    reference = yield from customer.click()
+    yield from customer.at_the_shop("withdraw")
+    yield from customer.at_payram(customer.on.payram.expire, reference)
+
+
+def gets_a_part_back(customer: Customer) -> Steps[None]:
+    yield from _pays(customer, customer.plan.total + 5)
+    for _time in range(2):
+        yield from customer.look_around()
+        yield from customer.at_the_shop("send-back")
+
+
+def pays_a_merged_order(customer: Customer) -> Steps[None]:
+    reference = yield from customer.click()
+    yield from customer.at_the_shop("merge")
+    yield from customer.at_payram(customer.on.payram.fill, reference, customer.plan.total)
+
+
+def pays_for_a_parcel(customer: Customer) -> Steps[None]:
+    order = yield from customer.click()
+    parcel = yield from customer.click("parcel")
+    for reference, usd in ((parcel, Decimal(7)), (order, customer.plan.total)):
+        yield from customer.at_payram(customer.on.payram.fill, reference, usd)
+        yield from customer.look_around()
+
+
 ACTS: dict[str, Callable[[Customer], Steps[None]]] = {
     "pays in full": pays_in_full,
     "pays when the link is dead": pays_dead_link,
@@ -244,4 +284,9 @@ ACTS: dict[str, Callable[[Customer], Steps[None]]] = {
     "has two orders": has_two_orders,
     "pays an order that was deleted": pays_a_deleted_order,
     "leaves an order that is deleted": leaves_a_deleted_order,
+    "pays a link that was withdrawn": pays_a_withdrawn_link,
+    "leaves a link that was withdrawn": leaves_a_withdrawn_link,
+    "pays, and gets a part back": gets_a_part_back,
+    "pays an order that was merged": pays_a_merged_order,
+    "pays for a parcel as well": pays_for_a_parcel,
 }

@@ -8,10 +8,10 @@ from pathlib import Path
 from django.dispatch import receiver
 
 from benchmarks.chaos import FAILING
-from django_payram.signals import payment_canceled, payment_paid
+from django_payram.signals import payment_canceled, payment_paid, payment_refunded
 
 
-@receiver([payment_paid, payment_canceled])
+@receiver([payment_paid, payment_canceled, payment_refunded])
 def fail_at_times(sender, payment, **kwargs):  # noqa: ARG001 - a receiver's signature
     """Raise while the file is there."""
     if Path(os.environ[FAILING]).exists():

@@ -61,11 +61,11 @@ class Shop(Server):
         return run("django", *arguments, environment={**self.environment, **environment}, seconds=seconds)
 
     def checkout(
-        self, order: int, *, session: requests.Session | None = None, seconds: float = 60
+        self, order: int, *, purpose: str = "", session: requests.Session | None = None, seconds: float = 60
     ) -> requests.Response:
         """Click on "pay" of an order. The answer is 303 to PayRam's page when all is well."""
         return (session or requests).post(
-            f"{self.url}/orders/{order}/pay/",
+            f"{self.url}/orders/{order}/pay/{purpose and purpose + '/'}",
             headers={"X-CSRFToken": CSRF, "Cookie": f"csrftoken={CSRF}"},
             allow_redirects=False,
             timeout=seconds,

@@ -61,6 +61,13 @@ class ShopDatabase:
         given = [] if order is None else [str(order)]
         return self.rows(f"SELECT * FROM django_payram_payment {wanted} ORDER BY id", *given)
 
+    def refunds(self) -> list[Row]:
+        """Return what was sent back, with the token of its payment."""
+        return self.rows(
+            "SELECT refund.amount_usd, payment.token FROM django_payram_refund refund "
+            "JOIN django_payram_payment payment ON payment.id = refund.payment_id"
+        )
+
     def unmatched_references(self) -> set[str]:
         """Return the references of webhooks that were kept because no payment here is known by them."""
         kept = "SELECT DISTINCT reference FROM django_payram_paymentevent WHERE outcome = 'unmatched'"

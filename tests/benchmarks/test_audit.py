@@ -35,18 +35,29 @@ class ShopDatabase:
         self.add("canceled", [("CANCELLED", "0")], signals=["payment_canceled"])
         self.add("new", [("PARTIALLY_FILLED", "20")], signals=[])
         self.add("new", [("OPEN", "0")], signals=[])
+        self.refunds = []
+        self.add_parcel(2, refunds=[3, 2])
 
-    def add(self, status, links, *, signals):
-        order = len(self.orders) + 1
-        self.orders.append({"id": order, "status": status, "total": 50})
+    def add_parcel(self, order, *, refunds):
+        """A second bill of a paid order, of which parts were sent back."""
+        self.add(None, [("FILLED", "7")], signals=["payment_paid", *["payment_refunded"] * len(refunds)], order=order)
+        parcel = self.payments[-1]
+        parcel |= {"purpose": "parcel", "amount_usd": 7, "refunded_usd": sum(refunds)}
+        self.refunds = [{"token": parcel["token"], "amount_usd": amount} for amount in refunds]
+
+    def add(self, status, links, *, signals, order=None):
+        if order is None:
+            order = len(self.orders) + 1
+            self.orders.append({"id": order, "status": status, "total": 50})
+        suffix = "" if status else "-parcel"
         for number, (state, filled) in enumerate(links):
-            token, reference = uuid.uuid4(), f"reference-{order}-{number}"
+            token, reference = uuid.uuid4(), f"reference-{order}-{number}{suffix}"
             self.payments.append(
                 {
                     "order_id": str(order),
                     "token": token,
                     "reference": reference,
-                    "customer_id": f"shop.order-{order}",
+                    "customer_id": f"shop.order-{order}{suffix}",
                     "state": state.replace("CANCELLED", "CANCELED"),
                     "filled_usd": int(filled) or None,
                     "reviews_raised": [],
@@ -57,7 +68,7 @@ class ShopDatabase:
             self.truth.append(
                 {
                     "reference": reference,
-                    "customer_id": f"shop.order-{order}",
+                    "customer_id": f"shop.order-{order}{suffix}",
                     "invoice_id": reference if number else str(token),
                     "state": state,
                     "filled_usd": filled,
@@ -67,7 +78,7 @@ class ShopDatabase:
         self.signals += [{"order_id": order, "signal": signal, "payment": token} for signal in signals]
 
     def books(self):
-        return ShopRows(*deepcopy([self.orders, self.payments, self.signals, self.kept]))
+        return ShopRows(*deepcopy([self.orders, self.payments, self.signals, self.kept, self.refunds]))
 
     def findings(self, *others):
         truth = [*self.truth, *(one for other in others for one in other.truth)]
@@ -102,6 +113,19 @@ SPOILT = {
     "an announcement is left": (
         lambda b: b.payments[0].update(undelivered=["payment_paid"]),
         (1, "undelivered"),
+    ),
+    "a parcel is not announced": (lambda b: b.signals.pop(-3), (2, "wrong")),
+    "a parcel is announced as the order": (lambda b: b.signals.append(dict(b.signals[-3])), (2, "twice")),
+    "a refund was announced twice": (lambda b: b.signals.append(dict(b.signals[-1])), (2, "twice")),
+    "a refund was not announced": (lambda b: b.signals.pop(), (2, "untold")),
+    "a refund is not counted": (lambda b: b.payments[-1].update(refunded_usd=3), (2, "wrong")),
+    "more was sent back than came": (
+        lambda b: (b.refunds.append({**b.refunds[0], "amount_usd": 30}), b.payments[-1].update(refunded_usd=35)),
+        (2, "wrong"),
+    ),
+    "a withdrawn link was announced as dead": (
+        lambda b: b.payments[3].update(withdrawn_at=1, closed_at=2),
+        (3, "wrong"),
     ),
     "an open link left the schedule": (lambda b: b.payments[5].update(next_check_at=None), (5, "wrong")),
     "PayRam canceled and nobody saw": (lambda b: b.truth[5].update(state="CANCELLED"), (5, "wrong")),
