@@ -779,13 +779,12 @@ def _record_refund(draft: _Draft, update: RefundRecord) -> None:
     left = root.net_usd.quantize(CENT, rounding=ROUND_UP)
     if update.amount_usd > left:
         raise ValueError(f"amount_usd must be at most {left}, which is left of the payment {root}.")
-    had_surplus = root.surplus_usd >= CENT
     root.refunded_usd += update.amount_usd
     draft.refund = Refund(payment=root, **vars(update))
     draft.log(root, Outcome.REFUNDED, note=f"{update.amount_usd} USD {update.transaction}".strip())
-    # All was sent back, or a paid order has kept what it cost: nothing is left for a person to decide.
-    settled = root.is_refunded or (had_surplus and root.surplus_usd < CENT and root.is_paid and not root.paid_second)
-    if root.review and settled:
+    # All was sent back, or what topped up a payment that was paid already: nothing is left for a person to decide.
+    surplus_is_back = root.review == Review.DUPLICATE and not root.paid_second and root.surplus_usd < CENT
+    if root.review and (root.is_refunded or surplus_is_back):
         root.review, root.review_settled = "", True
         draft.log(root, Outcome.RESOLVED)
     draft.wanted.add("payment_refunded")

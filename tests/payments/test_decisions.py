@@ -269,12 +269,14 @@ def test_sending_back_the_surplus_of_a_paid_payment_settles_it(order):
 
 
 def test_a_part_of_a_late_payment_settles_nothing(order):
+    """Nor does its surplus: that it came late is still to be decided."""
     payment = of_order(order)
     receive(payment, State.CANCELED)
-    receive(payment, State.FILLED, "49.99")
-    record_refund(payment, amount_usd=10)
-    assert payment.review == Review.LATE
-    record_refund(payment, amount_usd="39.99")
+    receive(payment, State.OVER_FILLED, "59.99")
+    for amount in (10, "9.99"):
+        record_refund(payment, amount_usd=amount)
+        assert payment.review == Review.LATE
+    record_refund(payment, amount_usd=40)
     assert payment.review == ""
 
 
