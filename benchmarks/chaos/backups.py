@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
     from benchmarks.stage import Stage
 
-TABLES = ("shop_order", "shop_receivedsignal", "django_payram_payment", "django_payram_paymentevent")
+OURS = ("django_payram_payment", "django_payram_paymentevent", "django_payram_refund")
+TABLES = ("shop_order", "shop_receivedsignal", *OURS)
 HELP_LINE_SECONDS = 0.5
 
 
