@@ -75,6 +75,8 @@ PAYRAM = {
     "default": {
         "BASE_URL": env.str("PAYRAM_BASE_URL", default="http://127.0.0.1:8001" if DEBUG else env.NOTSET),
         "API_KEY": env.str("PAYRAM_API_KEY", default=DEMO_PAYRAM_KEY if DEBUG else env.NOTSET),
+        # Some of the goods have prices in euro.
+        "RATES": "shop.rates.dollars",
     },
 }
 

@@ -66,7 +66,7 @@ class OrderLineInline(admin.TabularInline):
 class OrderAdmin(admin.ModelAdmin):
     """Orders with their lines and payments; price and state are only shown."""
 
-    list_display = ("number", "name", "email", "total", "state", "holds_stock", "created_at")
+    list_display = ("number", "name", "email", "total", "currency", "state", "holds_stock", "created_at")
     list_filter = ("state", "holds_stock", "created_at")
     search_fields = ("=id", "name", "email")
     date_hierarchy = "created_at"
@@ -75,8 +75,9 @@ class OrderAdmin(admin.ModelAdmin):
         "name",
         "email",
         "user",
-        "total",
+        ("total", "currency"),
         ("state", "paid_at"),
+        ("express_fee", "express_paid_at"),
         "holds_stock",
         "payments",
     )
@@ -84,14 +85,17 @@ class OrderAdmin(admin.ModelAdmin):
         "number",
         "created_at",
         "total",
+        "currency",
         "state",
         "paid_at",
+        "express_fee",
+        "express_paid_at",
         "holds_stock",
         "payments",
     )
     raw_id_fields = ("user",)
     inlines: ClassVar = [OrderLineInline]
-    actions = ("release_unpaid",)
+    actions = ("release_unpaid", "pay_by_card", "add_express_delivery", "send_back")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Refuse: orders are placed in the shop."""
@@ -119,7 +123,7 @@ class OrderAdmin(admin.ModelAdmin):
             (
                 reverse("admin:django_payram_payment_change", args=[one.pk]),
                 one,
-                one.get_state_display(),
+                one.status.label,
             )
             for one in payments
         )
@@ -131,4 +135,27 @@ class OrderAdmin(admin.ModelAdmin):
         abandoned = [one for one in queryset if not one.payments.open().exists()]
         count = sum(orders.cancel(order) for order in abandoned)
         told = ngettext("%(count)d order was canceled.", "%(count)d orders were canceled.", count)
+        self.message_user(request, told % {"count": count}, messages.SUCCESS)
+
+    @admin.action(description=_("Mark selected orders as paid by card"))
+    def pay_by_card(self, request: HttpRequest, queryset: QuerySet[Order]) -> None:
+        """Settle the orders, and withdraw their payment links."""
+        clerk = request.user.get_username()
+        count = sum(orders.pay_by_card(one, clerk=clerk) for one in queryset)
+        told = ngettext("%(count)d order was paid by card.", "%(count)d orders were paid by card.", count)
+        self.message_user(request, told % {"count": count}, messages.SUCCESS)
+
+    @admin.action(description=_("Add express delivery to selected paid orders"))
+    def add_express_delivery(self, request: HttpRequest, queryset: QuerySet[Order]) -> None:
+        """Let the orders grow by a second bill."""
+        count = sum(map(orders.add_express_delivery, queryset))
+        told = ngettext("%(count)d order goes by express.", "%(count)d orders go by express.", count)
+        self.message_user(request, told % {"count": count}, messages.SUCCESS)
+
+    @admin.action(description=_("Record that the money of selected orders was sent back"))
+    def send_back(self, request: HttpRequest, queryset: QuerySet[Order]) -> None:
+        """Write down a refund of all that was paid."""
+        clerk = request.user.get_username()
+        count = sum(orders.send_back(one, clerk=clerk) for one in queryset)
+        told = ngettext("%(count)d refund was recorded.", "%(count)d refunds were recorded.", count)
         self.message_user(request, told % {"count": count}, messages.SUCCESS)

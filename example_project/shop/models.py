@@ -19,6 +19,13 @@ MAX_NAME = 120
 FEW = 5
 
 
+class Currency(models.TextChoices):
+    """What goods are priced in."""
+
+    USD = "USD", _("US dollars")
+    EUR = "EUR", _("euro")
+
+
 class Product(models.Model):
     """One thing on the shelf."""
 
@@ -36,11 +43,12 @@ class Product(models.Model):
     summary = models.CharField(_("summary"), max_length=160)
     description = models.TextField(_("description"), blank=True)
     price = models.DecimalField(
-        _("price (USD)"),
+        _("price"),
         max_digits=10,
         decimal_places=2,
         validators=[MinValueValidator(Decimal("0.01"))],
     )
+    currency = models.CharField(_("currency"), max_length=3, choices=Currency.choices, default=Currency.USD)
     stock = models.PositiveIntegerField(_("in stock"), default=0)
     """Pieces that can still be ordered; those of unpaid orders are already taken off."""
     picture = models.CharField(_("picture"), max_length=80, default="parcel.svg")
@@ -79,6 +87,7 @@ class Order(models.Model):
         PARTLY_PAID = "partly-paid", _("Part of the money has arrived")
         PAID = "paid", _("Paid")
         CANCELED = "canceled", _("Canceled")
+        REFUNDED = "refunded", _("Refunded")
 
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -91,12 +100,16 @@ class Order(models.Model):
     """None for guests: their session remembers the order."""
     name = models.CharField(_("name"), max_length=MAX_NAME)
     email = models.EmailField(_("e-mail address"))
-    total = models.DecimalField(_("total (USD)"), max_digits=12, decimal_places=2)
+    total = models.DecimalField(_("total"), max_digits=12, decimal_places=2)
     """The sum of the lines when the order was placed."""
+    currency = models.CharField(_("currency"), max_length=3, choices=Currency.choices, default=Currency.USD)
+    express_fee = models.DecimalField(_("express delivery"), max_digits=12, decimal_places=2, default=0)
+    """What express delivery costs, which can be added to a paid order as a second bill; zero when it was not."""
+    express_paid_at = models.DateTimeField(_("express delivery paid"), null=True, blank=True)
     state = models.CharField(_("state"), max_length=12, choices=State.choices, default=State.WAITING)
     holds_stock = models.BooleanField(_("holds stock"), default=True)
-    payments = PaymentsRelation()
     """Whether the ordered pieces are taken off the shelf for this order."""
+    payments = PaymentsRelation()
     created_at = models.DateTimeField(_("ordered"), auto_now_add=True)
     paid_at = models.DateTimeField(_("paid"), null=True, blank=True)
 
@@ -122,6 +135,11 @@ class Order(models.Model):
         """Whether all the money has arrived."""
         return self.state == self.State.PAID
 
+    @property
+    def owes_express_fee(self) -> bool:
+        """Whether express delivery was added and is not paid."""
+        return self.is_paid and self.express_fee > 0 and self.express_paid_at is None
+
 
 class OrderLine(models.Model):
     """So many pieces of one product, at the price of that moment."""
@@ -131,7 +149,7 @@ class OrderLine(models.Model):
     quantity = models.PositiveSmallIntegerField(
         _("quantity"), validators=[MinValueValidator(1), MaxValueValidator(MAX_QUANTITY)]
     )
-    unit_price = models.DecimalField(_("price (USD)"), max_digits=10, decimal_places=2)
+    unit_price = models.DecimalField(_("price"), max_digits=10, decimal_places=2)
 
     class Meta:
         verbose_name = _("line")
@@ -142,5 +160,5 @@ class OrderLine(models.Model):
 
     @property
     def subtotal(self) -> Decimal:
-        """US dollars with two places."""
+        """In the order's currency, with two places."""
         return self.unit_price * self.quantity

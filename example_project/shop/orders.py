@@ -5,6 +5,7 @@ Every function locks what it changes and may be called again without harm.
 
 from __future__ import annotations
 
+from decimal import ROUND_DOWN, Decimal
 from typing import TYPE_CHECKING
 
 from django.db import transaction
@@ -14,10 +15,19 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from django_payram.models import Payment
+from django_payram.payments import record_refund, withdraw
 from shop.models import Order, Product
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
+
+
+CENT = Decimal("0.01")
+
+EXPRESS = "express delivery"
+"""The purpose of the payment for it."""
+EXPRESS_FEE = Decimal("9.00")
+"""In the currency of the order."""
 
 
 class OrderError(Exception):
@@ -35,7 +45,8 @@ def place(product: Product, *, quantity: int, name: str, email: str, user: User 
     """
     with transaction.atomic():
         _take(product, quantity)
-        order = Order.objects.create(name=name, email=email, user=user, total=product.price * quantity)
+        total = product.price * quantity
+        order = Order.objects.create(name=name, email=email, user=user, total=total, currency=product.currency)
         order.lines.create(product=product, quantity=quantity, unit_price=product.price)
     return order
 
@@ -47,7 +58,7 @@ def can_be_paid(order: Order) -> bool:
     """
     if order.state == Order.State.PARTLY_PAID:
         return Payment.objects.for_order(order).open().exists()
-    return not order.is_paid
+    return order.state in {Order.State.WAITING, Order.State.CANCELED}
 
 
 @transaction.atomic
@@ -68,13 +79,60 @@ def reopen(order: Order) -> None:
 def settle(order: Order) -> bool:
     """Make ``order`` paid. Return whether that is new."""
     order = Order.objects.select_for_update().get(pk=order.pk)
-    if order.is_paid:
+    if order.state in {Order.State.PAID, Order.State.REFUNDED}:
         return False
     _hold_if_possible(order)
     order.state = Order.State.PAID
     order.paid_at = timezone.now()
     order.save(update_fields=["state", "paid_at", "holds_stock"])
     return True
+
+
+def pay_by_card(order: Order, *, clerk: str) -> bool:
+    """Make ``order`` paid by card: nobody is to pay it once more. Return whether that is new."""
+    for payment in order.payments.open():
+        withdraw(payment, reason=_("Paid by card."), actor=clerk)
+    return settle(order)
+
+
+def send_back(order: Order, *, clerk: str) -> int:
+    """Write down that a clerk has sent back all that was paid for ``order``. Return for how many payments.
+
+    The money itself leaves the shop's wallet by hand: PayRam is not told.
+    """
+    paid = [payment for payment in order.payments.filter(parent=None) if payment.net_usd >= CENT]
+    for payment in paid:
+        left = payment.net_usd.quantize(CENT, rounding=ROUND_DOWN)
+        record_refund(payment, amount_usd=left, note=_("Sent back by hand."), actor=clerk)
+    return len(paid)
+
+
+@transaction.atomic
+def add_express_delivery(order: Order) -> bool:
+    """Add express delivery to a paid order, which has a bill of its own then. Return whether that is new."""
+    order = Order.objects.select_for_update().get(pk=order.pk)
+    if not order.is_paid or order.express_fee:
+        return False
+    order.express_fee = EXPRESS_FEE
+    order.save(update_fields=["express_fee"])
+    return True
+
+
+@transaction.atomic
+def settle_express_delivery(order: Order) -> None:
+    """Remember that express delivery is paid."""
+    Order.objects.filter(pk=order.pk, express_paid_at=None).update(express_paid_at=timezone.now())
+
+
+@transaction.atomic
+def refund(order: Order) -> None:
+    """Close ``order`` after its money was sent back, and put its pieces back on the shelf."""
+    order = Order.objects.select_for_update().get(pk=order.pk)
+    if order.state == Order.State.REFUNDED:
+        return
+    _release(order)
+    order.state = Order.State.REFUNDED
+    order.save(update_fields=["state", "holds_stock"])
 
 
 @transaction.atomic

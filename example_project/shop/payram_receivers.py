@@ -10,9 +10,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
-from django.dispatch import receiver
 
-from django_payram.signals import payment_canceled, payment_paid, payment_updated
+from django_payram.signals import payment_canceled, payment_paid, payment_refunded, payment_updated
 from shop import mails, orders
 from shop.models import Order
 
@@ -20,25 +19,31 @@ if TYPE_CHECKING:
     from django_payram.models import Payment
 
 
-@receiver(payment_paid)
-def mark_paid(sender: type[Payment], payment: Payment, **kwargs: Any) -> None:
-    """Make the order paid and thank the customer: all the money is there."""
-    order = payment.order
-    if isinstance(order, Order) and orders.settle(order):
+@payment_paid.on(Order)
+def mark_paid(order: Order, payment: Payment, **kwargs: Any) -> None:
+    """Make the bill paid, and thank the customer for the order: all the money is there."""
+    if payment.purpose == orders.EXPRESS:
+        orders.settle_express_delivery(order)
+    elif payment.covers(order.total, order.currency) and orders.settle(order):
         transaction.on_commit(partial(mails.thank, order))
 
 
-@receiver(payment_updated)
-def mark_partly_paid(sender: type[Payment], payment: Payment, **kwargs: Any) -> None:
+@payment_updated.on(Order)
+def mark_partly_paid(order: Order, payment: Payment, **kwargs: Any) -> None:
     """Say on the order that some of the money is there."""
-    order = payment.order
-    if isinstance(order, Order) and payment.state == "PARTIALLY_FILLED":
+    if payment.state == "PARTIALLY_FILLED" and not payment.purpose:
         orders.note_part(order)
 
 
-@receiver(payment_canceled)
-def release_stock(sender: type[Payment], payment: Payment, **kwargs: Any) -> None:
+@payment_canceled.on(Order)
+def release_stock(order: Order, payment: Payment, **kwargs: Any) -> None:
     """Put the pieces back on the shelf: no money came."""
-    order = payment.order
-    if isinstance(order, Order):
+    if not payment.purpose:
         orders.cancel(order)
+
+
+@payment_refunded.on(Order)
+def mark_refunded(order: Order, payment: Payment, **kwargs: Any) -> None:
+    """Close the order once all the money for it has been sent back."""
+    if payment.is_refunded and not payment.purpose:
+        orders.refund(order)

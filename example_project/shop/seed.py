@@ -5,20 +5,21 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 
-from shop.models import Product
+from shop.models import Currency, Product
 
 COFFEE, TEA, TOOLS = Product.Kind.COFFEE, Product.Kind.TEA, Product.Kind.TOOLS
 
 
 @dataclass(frozen=True, kw_only=True)
 class Seed:
-    """A product as it first comes on the shelf; the price in US dollars."""
+    """A product as it first comes on the shelf."""
 
     slug: str
     name: str
     kind: str
     size: str
     price: Decimal
+    currency: str = Currency.USD
     stock: int
     summary: str
     description: str
@@ -156,6 +157,7 @@ SEEDS = (
         kind=TOOLS,
         size="For two cups",
         price=Decimal("46.00"),
+        currency=Currency.EUR,
         stock=14,
         summary="Glazed stoneware on a glass carafe that shows what is going on.",
         description=(
@@ -182,6 +184,7 @@ SEEDS = (
         kind=TOOLS,
         size="0.6\u00a0liters",
         price=Decimal("58.00"),
+        currency=Currency.EUR,
         stock=12,
         summary="Stoneware, glazed like the sea at low tide.",
         description=(

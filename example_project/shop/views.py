@@ -111,6 +111,10 @@ class PayOrder(CheckoutView):
         """Return the total that was fixed when the order was placed."""
         return order.total
 
+    def get_currency(self, order: Order) -> str:
+        """Return what the total is in."""
+        return order.currency
+
     def get_email(self, order: Order) -> str:
         """Return the customer's address."""
         return order.email
@@ -126,3 +130,22 @@ class PayOrder(CheckoutView):
             messages.error(request, str(problem))
             return redirect(order)
         return super().post(request, *args, **kwargs)
+
+
+class PayExpressDelivery(PayOrder):
+    """The button for the second bill of an order that has grown."""
+
+    def get_amount(self, order: Order) -> Decimal:
+        """Return what express delivery costs."""
+        return order.express_fee
+
+    def get_purpose(self, order: Order) -> str:
+        """Return which of the order's bills it is."""
+        return orders.EXPRESS
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Lead to PayRam while express delivery is wanted and not paid."""
+        order = self.get_order()
+        if not order.owes_express_fee:
+            return redirect(order)
+        return CheckoutView.post(self, request, *args, **kwargs)

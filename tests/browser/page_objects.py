@@ -100,6 +100,18 @@ class Clerk:
         expect(self.tab.get_by_role("heading", name="Timeline")).to_be_visible()
         return self
 
+    def decide(self, order_url, action, *, said):
+        """Choose an order in the list of orders, and do with it what an action says."""
+        key = order_url.rstrip("/").rpartition("/")[2]
+        self.tab.goto(f"{self.shop}/admin/shop/order/")
+        self.tab.locator(f'.action-select[value="{key}"]').check()
+        self.tab.locator("select[name=action]").select_option(label=action)
+        self.tab.get_by_role("button", name="Run", exact=True).or_(
+            self.tab.get_by_role("button", name="Go", exact=True)
+        ).click()
+        expect(self.tab.locator(".messagelist")).to_contain_text(said)
+        return self
+
     def ask_payram(self):
         self.tab.get_by_role("button", name="Ask PayRam now").click()
         expect(self.tab.locator(".messagelist")).to_contain_text("PayRam was asked, and its answer is recorded.")

@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 register = template.Library()
 
 
+SIGNS = {"USD": "$", "EUR": "€"}
+
+
 @register.filter
-def usd(amount: Decimal) -> str:
-    """Return US dollars as people write them: ``$1,234.50``."""
-    return f"${amount:,.2f}"
+def money(amount: Decimal, currency: str) -> str:
+    """Return an amount of money as people write it: ``$1,234.50``."""
+    return f"{SIGNS[currency]}{amount:,.2f}"
