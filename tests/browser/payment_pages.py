@@ -46,8 +46,14 @@ OUTCOMES = {
     "expired": (lambda customer: customer.press_in_sandbox("Let it expire", badge="Expired"), "expired"),
 }
 
-# States that only a fault brings about are written into the row of a payment with another outcome.
+# What only a fault, a clerk or time brings about is written into the row of a payment with another outcome.
+EURO = {"price_amount": "13.36", "price_currency": "EUR"}
 REWRITTEN = {
+    "withdrawn": ("waiting", {"withdrawn_at": "2026-01-01 12:00:00"}),
+    "refunded": ("paid", {"refunded_usd": "14.50", **EURO}),
+    "forgiven": ("paid", {"filled_usd": "14.40"}),
+    "time-left": ("waiting", {"expires_at": "2099-01-01 12:00:00", **EURO}),
+    "time-over": ("waiting", {"expires_at": "2026-01-01 12:00:00"}),
     "held": ("paid", {"paid_at": None, "review": "amount"}),
     "preparing": ("waiting", {"state": "CREATING", "reference": None, "url": ""}),
 }

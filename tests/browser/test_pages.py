@@ -24,7 +24,7 @@ from tests.browser.payment_pages import OUTCOMES, REWRITTEN, PaymentPages, open_
 READABLE = 4.5
 
 STATUSES = [*(name for name in OUTCOMES if name != "new"), *REWRITTEN, "failed"]
-LIBRARY_STATUSES = ("waiting", "confirming", "short", "overpaid", "expired")
+LIBRARY_STATUSES = ("waiting", "confirming", "short", "overpaid", "expired", "refunded", "withdrawn", "time-left")
 """Statuses that the library's template shows in different ways."""
 PAGES = [
     *("shop", "product", "product-error", "orders", "orders-empty", "login"),
@@ -138,7 +138,7 @@ def test_a_page_in_a_language_from_right_to_left_keeps_amounts_and_references_in
     inspect(tab, name=f"{name}-rtl")
 
 
-@pytest.mark.parametrize("name", [*REWRITTEN, "failed"])
+@pytest.mark.parametrize("name", ["withdrawn", "refunded", "held", "preparing", "failed"])
 def test_the_status_page_shows_the_status(show, name):
     expect(show(f"status-{name}").locator("#payram-status")).to_have_attribute("data-status", name)
 
