@@ -99,7 +99,7 @@ class Transport:
             # keep cookies, read the body of a redirect whole, and look at the environment anew for every call.
             request = requests.PreparedRequest()
             request.prepare(method=method, url=url, headers={**HEADERS, **headers}, json=json)
-            environment = self._environment("/".join(url.split("/", 3)[:3]))
+            environment = self._environment("/".join(url.split("/")[:3]))
             # SOCKS has connections of its own, which do not note when a request leaves: any may have left.
             call.sent = (select_proxy(url, environment["proxies"]) or "").startswith("socks")
             # requests hands urllib3's own kind of time-out on as it is, which its types do not say.
@@ -133,7 +133,7 @@ def _body(response: requests.Response) -> bytes:
         # We asked for none, and a few hundred bytes may unpack to a gigabyte.
         raise UnacceptableAnswer("The answer is compressed, although no compression was asked for.")
     body = bytearray()
-    chunks = response.raw.stream(64 * 1024, decode_content=False)
+    chunks = response.raw.stream()
     while chunk := _next_chunk(chunks):
         body += chunk
         if len(body) > MAX_BODY:

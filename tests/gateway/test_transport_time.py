@@ -13,11 +13,12 @@ from tests.servers import full_backlog, http, raw_server, silent_server
 from tests.waiting import wait_until
 
 
-def test_headers_that_do_not_come_time_out(new_transport):
+@pytest.mark.parametrize(("method", "times"), [("POST", 1), ("GET", 3)])
+def test_headers_that_do_not_come_time_out(new_transport, method, times):
     with silent_server() as server:
-        with ends_after(0.3):
-            assert refusal(new_transport(timeout=(LONG, 0.3)), server.url) == ("The answer timed out.", True)
-        wait_until(lambda: len(server.requests) == 1)
+        with ends_after(0.3 * times):
+            assert refusal(new_transport(timeout=(LONG, 0.3)), server.url, method) == ("The answer timed out.", True)
+        wait_until(lambda: len(server.requests) == times)
 
 
 def test_a_body_that_does_not_come_times_out(new_transport):
