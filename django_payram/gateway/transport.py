@@ -247,10 +247,10 @@ class _Connection(HTTPConnection):
             raise ConnectTimeoutError(self, "The name could not be looked up in time.") from None
         except (OSError, UnicodeError) as exc:
             raise NameResolutionError(self.host, self, exc) from exc  # type: ignore[arg-type]
-        failure: OSError = OSError("no address")
+        failure: OSError | None = None
         for *_kind, address in addresses:
             try:
-                return create_connection(address[:2], self._wait(), self.source_address, self.socket_options)
+                return create_connection(address[:2], self._wait(), socket_options=self.socket_options)
             except OSError as exc:
                 failure = exc
         kind = ConnectTimeoutError if isinstance(failure, TimeoutError) else NewConnectionError
