@@ -82,6 +82,19 @@ def test_looking_a_name_up_ends_with_the_deadline(new_transport, monkeypatch, me
     found.set()
 
 
+def test_a_name_is_looked_up_once_by_a_thread_that_may_be_left_behind(new_transport, monkeypatch):
+    seen = []
+
+    def look_up(*_args, **options):
+        thread = threading.current_thread()
+        seen.append((thread.name, thread.daemon, options))
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    refusal(new_transport(), "http://pay.example.test")
+    assert seen == [("django_payram-look-up", True, {"type": socket.SOCK_STREAM})]
+
+
 def test_repeating_a_get_does_not_prolong_the_deadline(new_transport):
     """The second request would be answered at once."""
 
