@@ -318,3 +318,4 @@ def test_urllib3_logs_why_a_get_found_no_connection(new_transport, monkeypatch, 
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
     refusal(new_transport(deadline=0.3), "http://pay.example.org", "GET")
     assert reason in caplog.text
+    assert "_Connection" in caplog.text, "which connection it was"
