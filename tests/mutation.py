@@ -44,6 +44,7 @@ SEEN_IN = {
     "conf/options": ["conf/test_options", "conf/test_projects", "conf/test_keys"],
     "conf/projects": ["conf/test_projects", "conf/test_keys"],
     "views/api": ["views/test_api", "views/test_checkout"],
+    "views/status": ["views/test_status", "views/test_namespaces"],
     "views/decorators": ["views/test_namespaces", "views/test_status", "views/test_checkout"],
 }
 
