@@ -77,9 +77,12 @@ def test_a_claim_that_breaks_off_claims_nothing(payments):
     assert set(Payment.objects.values_list("checks", flat=True)) == {0, 1000}
 
 
-def test_chosen_payments_are_claimed_a_batch_at_a_time(payments):
-    next(claims.chosen(Payment.objects.all(), 2, None, stop=StopSignal(), unavailable=set))
+def test_chosen_payments_are_claimed_a_batch_at_a_time(payments, monkeypatch):
+    monkeypatch.setattr(worker, "BATCH_PER_THREAD", 2)
+    stream = worker.run(Payment.objects.all(), threads=1)
+    next(stream)
     assert Payment.objects.filter(checks=1).count() == 2
+    stream.close()
 
 
 @pytest.fixture
