@@ -90,9 +90,7 @@ def test_many_runs_in_the_repeated_hour_ask_once_about_a_payment(payram, order):
         (LONGEST_INTERVAL + timedelta(minutes=1), 1),
     ],
 )
-def test_a_check_set_later_than_now_is_made_when_it_is_two_hours_away_at_most_or_later_than_any(
-    payram, order, ahead, times
-):
+def test_a_check_two_hours_ahead_or_later_than_any_is_made_now(payram, order, ahead, times):
     """F68, F78: what lies between may be as it should."""
     now = local(AUTUMN)
     open_payment(order, amount=order.total, email=order.email)
