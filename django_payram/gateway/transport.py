@@ -125,7 +125,7 @@ class Transport:
 def _environment(site: str) -> dict[str, Any]:
     """Return what the environment says of calls to a site: proxies and certificates."""
     with requests.Session() as session:
-        return dict(session.merge_environment_settings(site, {}, stream=True, verify=None, cert=None))
+        return dict(session.merge_environment_settings(site, {}, stream=None, verify=None, cert=None))
 
 
 def _body(response: requests.Response) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import logging
 import socket
@@ -15,7 +16,7 @@ import requests
 
 from django_payram.gateway import transport as transports
 from django_payram.gateway.responses import Answer, NoAnswer, UnacceptableAnswer
-from django_payram.gateway.transport import MAX_BODY
+from django_payram.gateway.transport import MAX_ANSWER, MAX_BODY
 from tests.gateway.helpers import KEY, LONG, ask, ends_after, refusal, send_huge_502
 from tests.servers import closed_port, header, http, raw_server
 
@@ -228,6 +229,16 @@ def test_a_body_that_is_thrown_away_is_bounded_as_well(new_transport):
             ask(new_transport(), server.url, "GET")
         assert len(server.requests) == 3
     assert sum(sent) < 60 * MAX_BODY
+
+
+def test_the_last_byte_that_an_answer_may_have_is_read_and_none_after_it():
+    assert MAX_ANSWER == 2 * MAX_BODY
+    with socket.socket() as sock:
+        call = transports._Call(time.monotonic() + LONG)
+        reader = transports._TimedReader(io.BytesIO(b"x" * (MAX_ANSWER + 1)), sock, call)
+        assert [reader.readinto(bytearray(size)) for size in (MAX_ANSWER - 1, 1)] == [MAX_ANSWER - 1, 1]
+        with pytest.raises(ConnectionError):
+            reader.readinto(bytearray(1))
 
 
 # Repeating
