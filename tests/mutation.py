@@ -43,6 +43,8 @@ SEEN_IN = {
     "polling/worker": ["polling/test_worker", "polling/test_watch"],
     "conf/options": ["conf/test_options", "conf/test_projects", "conf/test_keys"],
     "conf/projects": ["conf/test_projects", "conf/test_keys"],
+    "views/api": ["views/test_api", "views/test_checkout"],
+    "views/status": ["views/test_status", "views/test_namespaces"],
     "views/decorators": ["views/test_namespaces", "views/test_status", "views/test_checkout"],
 }
 

@@ -10,6 +10,7 @@ import functools
 import os
 import re
 import time
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import urlsplit
@@ -154,13 +155,12 @@ class Client:
         )
 
     def _redirect_message(self, answer: Answer) -> str:
-        try:
-            target = quoted(urlsplit(answer.headers.get("Location", "")).hostname or "", HOST_LIMIT)
-        except ValueError:
-            target = ""
+        target = self.project.host
+        with suppress(ValueError):
+            target = quoted(urlsplit(answer.headers.get("Location", "")).hostname or target, HOST_LIMIT)
         return (
-            f"{self.project.host} redirects to {target or self.project.host}; redirects are not followed, because the "
-            f"key would go along. Correct BASE_URL of project {self.project.name!r}."
+            f"{self.project.host} redirects to {target}; redirects are not followed, because the key would go along. "
+            f"Correct BASE_URL of project {self.project.name!r}."
         )
 
     def _refuse(self, status: int, failure: payloads.ErrorAnswer, retry_after: str = "") -> NoReturn:

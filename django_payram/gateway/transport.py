@@ -99,7 +99,7 @@ class Transport:
             # keep cookies, read the body of a redirect whole, and look at the environment anew for every call.
             request = requests.PreparedRequest()
             request.prepare(method=method, url=url, headers={**HEADERS, **headers}, json=json)
-            environment = self._environment("/".join(url.split("/", 3)[:3]))
+            environment = self._environment("/".join(url.split("/")[:3]))
             # SOCKS has connections of its own, which do not note when a request leaves: any may have left.
             call.sent = (select_proxy(url, environment["proxies"]) or "").startswith("socks")
             # requests hands urllib3's own kind of time-out on as it is, which its types do not say.
@@ -125,7 +125,7 @@ class Transport:
 def _environment(site: str) -> dict[str, Any]:
     """Return what the environment says of calls to a site: proxies and certificates."""
     with requests.Session() as session:
-        return dict(session.merge_environment_settings(site, {}, stream=True, verify=None, cert=None))
+        return dict(session.merge_environment_settings(site, {}, stream=None, verify=None, cert=None))
 
 
 def _body(response: requests.Response) -> bytes:
@@ -133,7 +133,7 @@ def _body(response: requests.Response) -> bytes:
         # We asked for none, and a few hundred bytes may unpack to a gigabyte.
         raise UnacceptableAnswer("The answer is compressed, although no compression was asked for.")
     body = bytearray()
-    chunks = response.raw.stream(64 * 1024, decode_content=False)
+    chunks = response.raw.stream()
     while chunk := _next_chunk(chunks):
         body += chunk
         if len(body) > MAX_BODY:
@@ -247,10 +247,10 @@ class _Connection(HTTPConnection):
             raise ConnectTimeoutError(self, "The name could not be looked up in time.") from None
         except (OSError, UnicodeError) as exc:
             raise NameResolutionError(self.host, self, exc) from exc  # type: ignore[arg-type]
-        failure: OSError = OSError("no address")
+        failure: OSError | None = None
         for *_kind, address in addresses:
             try:
-                return create_connection(address[:2], self._wait(), self.source_address, self.socket_options)
+                return create_connection(address[:2], self._wait(), socket_options=self.socket_options)
             except OSError as exc:
                 failure = exc
         kind = ConnectTimeoutError if isinstance(failure, TimeoutError) else NewConnectionError

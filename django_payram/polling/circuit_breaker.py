@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -30,7 +31,7 @@ class CircuitBreaker:
         self.failures = 0
         self.open_reason = ""
         """Why PayRam is not asked any more in this run; blank while it is."""
-        self._paused_until = 0.0
+        self._paused_until = -math.inf
         self._lock = threading.Lock()
 
     def ask(self, payment: Payment) -> PaymentUpdate | Exception:

@@ -96,10 +96,10 @@ def chosen(
 
 
 def _push(payments: PaymentQuerySet, *, now: datetime, skip_locked: bool = False) -> list[Payment]:
-    using = database()
     by_moment = defaultdict(list)
-    with transaction.atomic(using=using):
-        rows = list(payments.using(using).select_for_update(skip_locked=skip_locked))
+    with transaction.atomic(using=database()):
+        # Locking rows, as updating them, goes to the database that payments are written to.
+        rows = list(payments.select_for_update(skip_locked=skip_locked))
         for row in rows:
             # The last check of all is pushed as well, or a killed worker would lose it.
             row.checks += 1
@@ -107,7 +107,7 @@ def _push(payments: PaymentQuerySet, *, now: datetime, skip_locked: bool = False
             by_moment[row.next_check_at].append(row.pk)
         # A batch has a handful of tiers: one plain UPDATE for each is far cheaper than a CASE with a branch a row.
         for moment, keys in by_moment.items():
-            Payment.objects.using(using).filter(pk__in=keys).update(next_check_at=moment, checks=F("checks") + 1)
+            Payment.objects.filter(pk__in=keys).update(next_check_at=moment, checks=F("checks") + 1)
     return rows
 
 
@@ -136,10 +136,8 @@ def mark_checked(payments: Iterable[Payment]) -> None:
 
 def update_unlocked(payments: PaymentQuerySet, **values: datetime | None) -> None:
     """Update times of payments, but for those that are being written at the moment, where the database can tell."""
-    using = database()
-    with transaction.atomic(using=using):
-        # Locked in the order in which transitions lock, or the two could block each other for good. Locking rows, as
-        # updating them, goes to the database that payments are written to.
+    with transaction.atomic(using=database()):
+        # Locked in the order in which transitions lock, or the two could block each other for good.
         rows = payments.only("pk").order_by("pk").select_for_update(skip_locked=_can_skip())
         Payment.objects.filter(pk__in=[row.pk for row in rows]).update(**values)
 

@@ -57,7 +57,7 @@ class RateLimiter:
 
     def __init__(self, rate: float | None = None) -> None:
         self.rate = rate
-        self._next = 0.0
+        self._next = -math.inf
         self._lock = threading.Lock()
 
     def reserve(self) -> float:

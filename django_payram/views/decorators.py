@@ -64,6 +64,6 @@ def url_of(request: HttpRequest, view: str, *args: object) -> str:
 
     A view of the shop's own, such as a checkout, is in none of our namespaces: there it is ``payram``.
     """
-    match = getattr(request, "resolver_match", None)
+    match = request.resolver_match
     namespace = match.namespace if match is not None and "payram" in match.app_names else "payram"
     return reverse(f"{namespace}:{view}", args=args)

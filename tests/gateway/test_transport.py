@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import logging
+import socket
 import threading
+import time
 from contextlib import suppress
 
 import pytest
 import requests
 
+from django_payram.gateway import transport as transports
 from django_payram.gateway.responses import Answer, NoAnswer, UnacceptableAnswer
-from django_payram.gateway.transport import MAX_BODY
+from django_payram.gateway.transport import MAX_ANSWER, MAX_BODY
 from tests.gateway.helpers import KEY, LONG, ask, ends_after, refusal, send_huge_502
 from tests.servers import closed_port, header, http, raw_server
 
@@ -80,6 +84,32 @@ def test_connections_are_kept(new_transport):
         for _ in range(5):
             ask(transport, server.url, "GET")
         assert (len(server.requests), server.connections) == (5, 1)
+
+
+def test_an_address_may_have_four_parts_as_in_ipv6(new_transport, monkeypatch):
+    real = socket.getaddrinfo
+
+    def look_up(host, port, *args, **options):
+        six = [(socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port, 0, 0))]
+        return six if host == "pay.example.org" else real(host, port, *args, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    with raw_server(http(body=b"{}")) as server:
+        assert ask(new_transport(), f"http://pay.example.org:{server.port}").body == b"{}"
+
+
+def test_a_small_request_does_not_wait_to_become_a_larger_one(new_transport, monkeypatch):
+    real, no_delay = transports.create_connection, []
+
+    def connect(*args, **options):
+        sock = real(*args, **options)
+        no_delay.append(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0)
+        return sock
+
+    monkeypatch.setattr(transports, "create_connection", connect)
+    with raw_server(http()) as server:
+        ask(new_transport(), server.url)
+    assert no_delay == [True]
 
 
 def test_the_environment_is_read_once_for_each_site(new_transport, monkeypatch):
@@ -201,6 +231,16 @@ def test_a_body_that_is_thrown_away_is_bounded_as_well(new_transport):
     assert sum(sent) < 60 * MAX_BODY
 
 
+def test_the_last_byte_that_an_answer_may_have_is_read_and_none_after_it():
+    assert MAX_ANSWER == 2 * MAX_BODY
+    with socket.socket() as sock:
+        call = transports._Call(time.monotonic() + LONG)
+        reader = transports._TimedReader(io.BytesIO(b"x" * (MAX_ANSWER + 1)), sock, call)
+        assert [reader.readinto(bytearray(size)) for size in (MAX_ANSWER - 1, 1)] == [MAX_ANSWER - 1, 1]
+        with pytest.raises(ConnectionError):
+            reader.readinto(bytearray(1))
+
+
 # Repeating
 
 
@@ -261,3 +301,32 @@ def test_no_error_and_no_log_shows_the_key(new_transport, caplog):
     assert len(caplog.records) >= 3
     assert KEY not in caplog.text + "".join(said)
     assert all(KEY not in str(vars(record)) for record in caplog.records)
+
+
+def late(*_args, **_options):
+    time.sleep(1)
+    return []
+
+
+def unknown(*_args, **_options):
+    raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+
+def none_but_deaf(*_args, **_options):
+    return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", int(closed_port().rpartition(":")[2])))]
+
+
+@pytest.mark.parametrize(
+    ("look_up", "reason"),
+    [
+        (late, "'The name could not be looked up in time.')"),
+        (unknown, "Failed to resolve 'pay.example.org' ([Errno "),
+        (none_but_deaf, ": No address could be connected to."),
+        (lambda *_args, **_options: [], ": No address could be connected to."),
+    ],
+)
+def test_urllib3_logs_why_a_get_found_no_connection(new_transport, monkeypatch, caplog, look_up, reason):
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    refusal(new_transport(deadline=0.3), "http://pay.example.org", "GET")
+    assert reason in caplog.text
+    assert "_Connection" in caplog.text, "which connection it was"

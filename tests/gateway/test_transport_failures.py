@@ -250,10 +250,11 @@ def test_a_tunnel_that_trickles_open_ends_with_the_deadline_and_sends_nothing(ne
             assert refusal(new_transport(deadline=0.6), "https://pay.example.org")[1] is False
 
 
-def test_a_failure_behind_a_socks_proxy_leaves_the_outcome_unknown(new_transport, monkeypatch):
+@pytest.mark.parametrize("variable", ["all_proxy", "http_proxy"])
+def test_a_failure_behind_a_socks_proxy_leaves_the_outcome_unknown(new_transport, monkeypatch, variable):
     """Its connections are not ours, so that nothing records when the request leaves."""
     monkeypatch.setattr(requests.adapters, "SOCKSProxyManager", lambda _proxy, **_options: PoolManager())
-    monkeypatch.setenv("all_proxy", "socks5://127.0.0.1:1")
+    monkeypatch.setenv(variable, "socks5://127.0.0.1:1")
     transport = new_transport(timeout=(LONG, 0.3))
     with silent_server() as server:
         for _ in range(2):

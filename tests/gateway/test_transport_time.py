@@ -13,11 +13,12 @@ from tests.servers import full_backlog, http, raw_server, silent_server
 from tests.waiting import wait_until
 
 
-def test_headers_that_do_not_come_time_out(new_transport):
+@pytest.mark.parametrize(("method", "times"), [("POST", 1), ("GET", 3)])
+def test_headers_that_do_not_come_time_out(new_transport, method, times):
     with silent_server() as server:
-        with ends_after(0.3):
-            assert refusal(new_transport(timeout=(LONG, 0.3)), server.url) == ("The answer timed out.", True)
-        wait_until(lambda: len(server.requests) == 1)
+        with ends_after(0.3 * times):
+            assert refusal(new_transport(timeout=(LONG, 0.3)), server.url, method) == ("The answer timed out.", True)
+        wait_until(lambda: len(server.requests) == times)
 
 
 def test_a_body_that_does_not_come_times_out(new_transport):
@@ -79,6 +80,19 @@ def test_looking_a_name_up_ends_with_the_deadline(new_transport, monkeypatch, me
             False,
         )
     found.set()
+
+
+def test_a_name_is_looked_up_once_by_a_thread_that_may_be_left_behind(new_transport, monkeypatch):
+    seen = []
+
+    def look_up(*_args, **options):
+        thread = threading.current_thread()
+        seen.append((thread.name, thread.daemon, options))
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    refusal(new_transport(), "http://pay.example.test")
+    assert seen == [("django_payram-look-up", True, {"type": socket.SOCK_STREAM})]
 
 
 def test_repeating_a_get_does_not_prolong_the_deadline(new_transport):

@@ -404,3 +404,9 @@ def test_a_link_that_the_setting_of_now_does_not_allow_is_replaced(payram, order
     assert (new != old, new.url.startswith(payram.sandbox.url)) == (True, True)
     old.refresh_from_db()
     assert (old.live_slot, old.is_open) == (None, True)
+
+
+def test_late_money_that_is_confirming_is_what_a_call_returns(payram, order):
+    payment = pay_for(order)
+    Payment.objects.update(state=State.CANCELED, closed_at=timezone.now(), live_slot=None, confirmations=1)
+    assert pay_for(order) == payment

@@ -10,6 +10,7 @@ import pytest
 from django_payram.exceptions import PayramUnavailable
 from django_payram.models import Payment, State, order_key
 from django_payram.payments import checkout, open_payment
+from django_payram.payments.schedule import LONGEST_INTERVAL
 from django_payram.polling import worker
 from tests.payments.helpers import asked, of_order, send_webhook
 from tests.payments.test_clocks import clock
@@ -78,6 +79,26 @@ def test_many_runs_in_the_repeated_hour_ask_once_about_a_payment(payram, order):
     for seconds in (120, 121, 122):
         run_at(AUTUMN + timedelta(seconds=seconds))
     assert asked(payram) == 1
+
+
+@pytest.mark.parametrize(
+    ("ahead", "times"),
+    [
+        (timedelta(hours=2), 1),
+        (timedelta(hours=2, minutes=1), 0),
+        (LONGEST_INTERVAL, 0),
+        (LONGEST_INTERVAL + timedelta(minutes=1), 1),
+    ],
+)
+def test_a_check_two_hours_ahead_or_later_than_any_is_made_now(payram, order, ahead, times):
+    """F68, F78: what lies between may be as it should."""
+    now = local(AUTUMN)
+    open_payment(order, amount=order.total, email=order.email)
+    Payment.objects.update(
+        created_at=now - timedelta(days=2), checked_at=now + timedelta(minutes=1), next_check_at=now + ahead
+    )
+    run_at(AUTUMN)
+    assert asked(payram) == times
 
 
 def test_an_attempt_under_way_when_the_clock_is_put_forward_is_not_taken_for_a_crash(payram, order, monkeypatch):

@@ -13,7 +13,7 @@ from django_payram import conf
 from django_payram.exceptions import PayramError, PayramRefused, PayramUnavailable
 from django_payram.gateway.client import client_for
 from django_payram.gateway.payloads import PaymentUpdate
-from django_payram.models import Outcome, Payment, PaymentEvent, Source, content_type, order_key
+from django_payram.models import Outcome, Payment, PaymentEvent, Source, content_type, database, order_key
 from django_payram.models.states import Review, State
 from django_payram.payments import matching, open_payment
 from django_payram.payments.webhooks import WebhookResult, handle_webhook
@@ -422,3 +422,19 @@ def test_money_of_a_customer_of_whom_payram_knows_no_payment_is_reviewed(payram,
     assert say(known.reference, "kim") == WebhookResult.UNMATCHED
     new.refresh_from_db()
     assert (new.review, Payment.objects.count()) == (Review.UNCLEAR, 2)
+
+
+@pytest.mark.usefixtures("reads_elsewhere")
+def test_a_reference_is_flagged_once_at_each_payment_that_its_money_may_be_of(db):
+    first, second = PaymentFactory(), PaymentFactory()
+    second.events.create(outcome=Outcome.UNMATCHED, source=Source.WEBHOOK, note="unplaced")
+    for payment in (first, first, second):
+        matching.flag_unplaced(payment, "unplaced")
+    flagged = PaymentEvent.objects.using(database()).filter(outcome=Outcome.DOUBTFUL, note="unplaced")
+    assert list(flagged.order_by("pk").values_list("payment", flat=True)) == [first.pk, second.pk]
+
+
+@pytest.mark.parametrize("customer_id", ["", None])
+def test_nobody_without_a_customer_id_owns_a_payment_without_one(db, customer_id):
+    PaymentFactory(customer_id="")
+    assert matching.likely_owner("default", customer_id) is None

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from django_payram.exceptions import PayramDataError
 from django_payram.models import Payment
 from django_payram.polling import circuit_breaker, rate_limit, worker
 from django_payram.testing.factories import PaymentFactory
@@ -81,3 +82,9 @@ def test_a_project_that_is_down_does_not_keep_the_others(payram, payments, setti
     assert {result.payment.pk for result in results if result.error is None} == {payment.pk for payment in payments}
     results, _summary = run(Payment.objects.order_by("pk"), threads=1)
     assert len([result for result in results if result.error is None]) == 3
+
+
+def test_a_payment_without_a_reference_is_not_asked_about(payram):
+    answer = circuit_breaker.CircuitBreaker().ask(PaymentFactory(reference=None))
+    assert isinstance(answer, PayramDataError)
+    assert payram.sandbox.calls == []

@@ -185,7 +185,7 @@ def test_undelivered_signals_are_sent(payram, payments, listener):
     listener.fail_on = set()
     summary = worker.Summary()
     results = list(worker.notify_undelivered(summary=summary))
-    assert [one.payment for one in results] == [payments[0]]
+    assert [(one.payment, one.state_before, one.asked) for one in results] == [(payments[0], State.FILLED, False)]
     assert (summary.announced, summary.receivers_failed, summary.exit_code) == (1, 0, 0)
     assert listener.names.count("payment_paid") == 1
     assert list(worker.notify_undelivered()) == []

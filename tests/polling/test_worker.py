@@ -8,12 +8,14 @@ from itertools import count
 from threading import Event
 
 import pytest
+from django.db import OperationalError, connections
 from django.utils import timezone
 
 from django_payram.exceptions import PayramDataError
-from django_payram.models import Payment, Source
+from django_payram.models import Payment, Source, database
 from django_payram.models.states import State
 from django_payram.polling import circuit_breaker, claims, worker
+from django_payram.polling.rate_limit import StopSignal
 from django_payram.testing.factories import PaymentFactory
 from tests.polling.helpers import asked, due, open_due, run
 from tests.waiting import PATIENCE
@@ -49,7 +51,8 @@ def test_a_claim_pushes_payments_to_their_next_tier(payments):
     now = timezone.now()
     claimed = claims.claim(2, now=now)
     assert len(claimed) == 2
-    assert {payment.next_check_at for payment in claimed} == {now + timedelta(minutes=1)}
+    assert {(payment.next_check_at, payment.checks) for payment in claimed} == {(now + timedelta(minutes=1), 1)}
+    assert sorted(Payment.objects.values_list("checks", flat=True)) == [0, 1, 1]
     assert len(claims.claim(10, now=now)) == 1
     assert claims.claim(10, now=now) == []
 
@@ -57,6 +60,54 @@ def test_a_claim_pushes_payments_to_their_next_tier(payments):
 def test_the_longest_due_comes_first(payments):
     Payment.objects.filter(pk=payments[2].pk).update(next_check_at=timezone.now() - timedelta(days=1))
     assert claims.claim(1) == [payments[2]]
+
+
+def test_a_claim_that_breaks_off_claims_nothing(payments):
+    other_tier = {"created_at": timezone.now() - timedelta(days=60), "checks": 1000}
+    Payment.objects.filter(pk=payments[0].pk).update(**other_tier)
+    updates = count()
+
+    def break_off(execute, sql, *args):
+        if sql.startswith("UPDATE") and next(updates):  # all but the first
+            raise OperationalError("deadlock")
+        return execute(sql, *args)
+
+    with connections[database()].execute_wrapper(break_off), pytest.raises(OperationalError):
+        claims.claim(3)
+    assert set(Payment.objects.values_list("checks", flat=True)) == {0, 1000}
+
+
+def test_chosen_payments_are_claimed_a_batch_at_a_time(payments, monkeypatch):
+    monkeypatch.setattr(worker, "BATCH_PER_THREAD", 2)
+    stream = worker.run(Payment.objects.all(), threads=1)
+    next(stream)
+    assert Payment.objects.filter(checks=1).count() == 2
+    stream.close()
+
+
+@pytest.fixture
+def locks(monkeypatch):
+    """How rows are locked where a database can. SQLite, which cannot, is not told."""
+    connection, seen = connections[database()], []
+    for feature in ("has_select_for_update", "has_select_for_update_skip_locked"):
+        monkeypatch.setattr(connection.features, feature, True)
+
+    def execute_without_lock(execute, sql, *args):
+        sql, lock, how = sql.partition(" FOR UPDATE")
+        seen.extend([how] if lock else [])
+        return execute(sql, *args)
+
+    with connection.execute_wrapper(execute_without_lock):
+        yield seen
+
+
+@pytest.mark.sqlite
+@pytest.mark.django_db(transaction=True)
+def test_rows_that_are_being_written_are_skipped_where_a_database_can_but_not_chosen_ones(payments, locks):
+    claims.claim(1)
+    claims.mark_checked(payments)
+    list(claims.chosen(Payment.objects.all(), 3, None, stop=StopSignal(), unavailable=set))
+    assert locks == [" SKIP LOCKED", " SKIP LOCKED", ""]
 
 
 def test_a_limit_limits(payram, payments):

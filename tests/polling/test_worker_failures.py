@@ -9,10 +9,12 @@ import pytest
 from django.db import OperationalError
 from django.utils import timezone
 
-from django_payram.models import Payment
+from django_payram.models import Outcome, Payment, PaymentEvent, Source
 from django_payram.models.states import State
-from django_payram.payments import transitions
+from django_payram.payments import open_payment, transitions
+from django_payram.payments.rules import DENIALS
 from django_payram.polling import claims, worker
+from django_payram.testing.factories import PaymentFactory
 from django_payram.testing.payram import TEST_KEY
 from tests.polling.helpers import due, run
 
@@ -199,3 +201,41 @@ def test_what_cannot_be_written_down_is_said_without_keys_and_left_to_the_claim(
     said = "When to ask about some payments again could not be written. database is locked, [key]"
     assert caplog.messages == [said]
     assert Payment.objects.due(timezone.now()).count() == 0
+
+
+# Receivers and links, when PayRam gives no answer
+
+
+@pytest.fixture
+def _dead(settings):
+    settings.PAYRAM = {"default": {**settings.PAYRAM["default"], "BASE_URL": "http://127.0.0.1:9"}}
+
+
+@pytest.mark.usefixtures("_dead")
+def test_chosen_payments_of_a_dead_payram_that_have_nothing_undelivered_are_left_alone():
+    PaymentFactory.create_batch(12)
+    results, summary = run(Payment.objects.all(), threads=1)
+    assert len(results) == summary.failed == summary.asked == 10, "the last two were neither asked about nor notified"
+    assert (summary.announced, summary.receivers_failed) == (0, 0)
+
+
+@pytest.mark.usefixtures("_dead")
+@pytest.mark.parametrize(("given", "names", "failed"), [(True, ["payment_paid"], 1), (False, [], 0)])
+def test_receivers_that_fail_as_payram_does_are_counted_where_they_were_notified(listener, given, names, failed):
+    later = timezone.now() + timedelta(hours=1)
+    due_now = {"next_check_at": timezone.now(), "paid": True}
+    PaymentFactory(undelivered=["payment_updated", "payment_paid"], next_delivery_at=later, **due_now)
+    listener.fail_on = {"payment_updated"}
+    results, summary = run(Payment.objects.all() if given else None)
+    assert [(result.asked, result.announced) for result in results] == [(True, not given)]
+    assert (listener.names, summary.receivers_failed, summary.failed) == (names, failed, 1)
+
+
+def test_polling_says_which_run_found_that_payram_has_forgotten_a_link(payram, order):
+    """F79."""
+    open_payment(order, amount=order.total, email=order.email)
+    Payment.objects.update(created_at=timezone.now() - timedelta(days=1))
+    refused(payram)
+    for _ in range(DENIALS):
+        run(Payment.objects.all(), source=Source.ADMIN)
+    assert PaymentEvent.objects.get(outcome=Outcome.FORGOTTEN).source == Source.ADMIN

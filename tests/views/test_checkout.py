@@ -155,14 +155,14 @@ def test_project_and_customer_id_are_the_shops_to_say(payram, order, rf, setting
             return order.email
 
         def get_customer_id(self, order):
-            return "kim"
+            return f"kim of {order.email}"
 
         def get_project(self, order):
-            return "second"
+            return "second" if order.total else "first"
 
     assert Pay.as_view()(rf.post("/")).status_code == 303
     payment = Payment.objects.get()
-    assert (payment.project, payment.customer_id) == ("second", "kim")
+    assert (payment.project, payment.customer_id) == ("second", f"kim of {order.email}")
 
 
 # JSON
@@ -195,7 +195,8 @@ def test_the_api_answers_409_for_a_paid_order(payram, client, order):
     payment = Payment.objects.get()
     payram.pay(payment)
     response = pay_by_api(client, order)
-    assert (response.status_code, response.json()["token"]) == (409, str(payment.token))
+    assert response.status_code == 409
+    assert response.json() == {"detail": "The order has been paid already.", "token": str(payment.token)}
 
 
 @pytest.mark.parametrize("path", ["/orders/{}/pay/", "/api/orders/{}/pay/"])
@@ -216,11 +217,14 @@ def test_a_busy_database_is_503_and_the_next_click_gets_the_link(payram, client,
     assert client.post(path.format(order.pk)).status_code in (201, 303)
 
 
-def test_the_api_answers_503_when_payram_cannot_be_asked(payram, client, order):
+def test_the_api_answers_503_when_payram_cannot_be_asked(payram, client, order, caplog):
     payram.sandbox.inject_fault(None, "broken")
     response = pay_by_api(client, order)
     assert response.status_code == 503
-    assert "try again" in response.json()["detail"]
+    said = "No payment link could be made just now. Please try again in a minute."
+    assert response.json() == {"detail": said}
+    (logged,) = [record.getMessage() for record in caplog.records if record.name == "django_payram"]
+    assert logged.startswith("No payment link could be made. PayRam at 127.0.0.1 refused the call with status 500: ")
 
 
 @in_its_own_transactions

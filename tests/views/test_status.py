@@ -6,7 +6,7 @@ import uuid
 from datetime import timedelta
 
 import pytest
-from django.db import connections
+from django.db import InterfaceError, OperationalError, connections
 from django.urls import resolve, reverse
 from django.utils import timezone
 
@@ -14,7 +14,8 @@ from django_payram.models import Payment, content_type, database
 from django_payram.models.states import State
 from django_payram.payments import open_payment
 from django_payram.testing.factories import PaymentFactory
-from django_payram.views import ReturnView
+from django_payram.testing.payram import TEST_KEY
+from django_payram.views import ReturnView, status
 
 pytestmark = pytest.mark.django_db
 
@@ -281,3 +282,47 @@ def test_the_page_of_an_order_whose_model_has_another_kind_of_key_since_has_no_l
     payment = PaymentFactory(order_type=content_type(order), order_id="not-a-number")
     shown = page(client, payment)
     assert (shown.status_code, shown.context["order_url"]) == (200, "")
+
+
+# While the database cannot be used
+
+
+@pytest.fixture(params=[OperationalError, InterfaceError])
+def _busy(request, monkeypatch):
+    """Every look at a payment fails, with a text that quotes a key."""
+
+    def away():
+        raise request.param(f"server closed the connection, {TEST_KEY}")
+
+    monkeypatch.setattr(status, "database", away)
+
+
+@pytest.mark.usefixtures("_busy", "payram")
+@pytest.mark.parametrize("path", [f"/payram/payments/{uuid.UUID(int=1)}/", f"/payram/return/?reference={'x' * 20}"])
+def test_a_page_that_finds_the_database_busy_asks_to_try_again(client, path, caplog):
+    response = client.get(path)
+    assert (response.status_code, response["Retry-After"]) == (503, "10")
+    assert f'href="{path}"' in response.content.decode()
+    assert "no-store" in response["Cache-Control"]
+    assert "A page about a payment found the database busy. server closed the connection, [key]" in caplog.messages
+
+
+@pytest.mark.usefixtures("_busy", "payram")
+def test_the_json_says_that_the_shop_is_busy(client):
+    response = client.get(reverse("payram:status-api", args=[uuid.uuid4()]))
+    assert (response.status_code, response["Retry-After"]) == (503, "10")
+    assert response.json() == {"message": "The shop is busy. Please try again."}
+
+
+@pytest.mark.usefixtures("_busy")
+def test_the_page_of_a_busy_database_asks_no_context_processor(rf, settings):
+    """Those of many shops ask the database."""
+    settings.TEMPLATES = [
+        {**settings.TEMPLATES[0], "OPTIONS": {"context_processors": ["tests.views.test_status.not_to_be_asked"]}}
+    ]
+    view = status.StatusView.as_view()
+    assert view(rf.get("/"), token=uuid.uuid4()).status_code == 503
+
+
+def not_to_be_asked(_request):
+    raise AssertionError("a context processor was asked")

@@ -269,6 +269,14 @@ def test_a_body_of_64_kib_is_read():
     assert post_webhook(b'{"reference_id": "x"}'.ljust(64 * 1024)).status_code == 200
 
 
+@pytest.mark.parametrize(("digits", "status"), [(18, 200), (19, 413)])
+def test_a_length_is_a_number_of_eighteen_digits_at_most(digits, status):
+    body = b'{"reference_id": "x"}'
+    headers, length = {"API-Key": KEY}, str(len(body)).zfill(digits)
+    response = Client().generic("POST", "/payram/webhook/", body, headers=headers, CONTENT_LENGTH=length)
+    assert response.status_code == status
+
+
 def test_a_body_larger_than_django_admits_is_answered_413(settings):
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 10
     assert post_webhook(b'{"reference_id": "x"}').status_code == 413
