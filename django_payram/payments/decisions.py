@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, cast
 from django.db import IntegrityError, OperationalError, connections
 
 from django_payram.gateway.redaction import clean_text
-from django_payram.models import Source, database, number_of, order_key
+from django_payram.models import Source, database, number_of
 from django_payram.payments import rules, transitions
-from django_payram.payments.request import read_amount
+from django_payram.payments.request import read_amount, read_order
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -48,9 +48,7 @@ def assign(payment: Payment, order: Model, *, source: Source = Source.SHOP, acto
 
     Raises ValueError for an order that is not saved, or whose key no payment can remember.
     """
-    if order.pk is None or order._state.adding:  # noqa: SLF001 - Django's documented way to tell
-        raise ValueError("order must be saved before a payment is assigned to it.")
-    update = rules.Assignment(order_key(order), number_of(order))
+    update = rules.Assignment(read_order(order), number_of(order))
     for tries_left in reversed(range(MOST_CONFLICTS)):
         try:
             transitions.apply(payment, update, source=source, actor=actor)

@@ -57,7 +57,7 @@ def check_request(
     """Check the arguments of open_payment. Raises InvalidPaymentRequest (a ValueError) or ImproperlyConfigured."""
     request = PaymentRequest(
         project=conf.project(project),
-        order=_order(order),
+        order=None if order is None else read_order(order),
         order_number=_order_number(order, order_number),
         purpose=_text("purpose", purpose, LONGEST_PURPOSE),
         amount=read_amount("amount", amount),
@@ -165,13 +165,12 @@ class PaymentRequest:
         return payment.project == self.project.name and same_customer and same_price and rate_holds and lives
 
 
-def _order(order: Model | None) -> OrderKey | None:
-    if order is None:
-        return None
+def read_order(order: object) -> OrderKey:
+    """Return how payments remember an order. Raises InvalidPaymentRequest, or ValueError for a composite key."""
     if not isinstance(order, Model):
-        raise InvalidPaymentRequest("order", f"must be a saved model instance or None, not {type(order).__name__}.")
+        raise InvalidPaymentRequest("order", f"must be a saved model instance, not {type(order).__name__}.")
     if order.pk is None or order._state.adding:  # noqa: SLF001 - Django's documented way to tell
-        raise InvalidPaymentRequest("order", "must be saved before a payment is opened for it.")
+        raise InvalidPaymentRequest("order", "must be saved first: no payment can remember it yet.")
     return order_key(order)
 
 

@@ -18,7 +18,10 @@ from django_payram.conf.options import OPTIONS
 from django_payram.models import Payment
 from django_payram.models.states import Review, State
 from django_payram.payments import open_payment
+from django_payram.payments.transitions import notify_again
 from django_payram.testing import PretendPayram
+from tests.shop.models import SlugOrder
+from tests.shop.payram_receivers import mark_paid
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "README.rst").read_text()
@@ -60,27 +63,68 @@ def test_the_integration_takes_thirteen_lines_beside_imports():
     assert len([line for line in lines if "import " not in line]) == 13
 
 
-@pytest.mark.django_db
-def test_the_integration_takes_a_payment(payram, order, rf):
-    """The README's own lines, run as they stand against the pretend PayRam."""
-    from django_payram.signals import payment_paid
-    from tests.shop.models import Order
-
-    names = {}
-    exec(BLOCKS["views.py"], names)
+@pytest.fixture
+def receiver():
+    """The README's receiver, connected as it stands."""
     wired = {}
     exec(BLOCKS["payram_receivers.py"].replace("from shop.", "from tests.shop."), wired)
-    try:
-        request = rf.post("/")
-        request.user = type("User", (), {"order_set": Order.objects, "is_authenticated": True})()
-        response = names["PayOrder"].as_view()(request, pk=order.pk)
-        payment = Payment.objects.get()
-        assert (response.status_code, response["Location"]) == (303, payment.url)
-        payram.pay(payment)
-    finally:
-        payment_paid.disconnect(wired["mark_paid"])
-    order.refresh_from_db()
-    assert order.status == "paid"
+    # The test shop's own marks orders as paid in another way.
+    signals.payment_paid.disconnect(mark_paid)
+    yield
+    signals.payment_paid.disconnect(wired["mark_paid"])
+    signals.payment_paid.connect(mark_paid)
+
+
+def status_of(order):
+    return type(order).objects.get(pk=order.pk).status
+
+
+@pytest.mark.django_db
+def test_the_integration_takes_a_payment(payram, order, rf, receiver):
+    """The README's own lines, run as they stand against the pretend PayRam."""
+    names = {}
+    exec(BLOCKS["views.py"], names)
+    request = rf.post("/")
+    request.user = type("User", (), {"order_set": type(order).objects, "is_authenticated": True})()
+    response = names["PayOrder"].as_view()(request, pk=order.pk)
+    payment = Payment.objects.get()
+    assert (response.status_code, response["Location"]) == (303, payment.url)
+    payram.pay(payment)
+    assert status_of(order) == "paid"
+
+
+@pytest.mark.django_db
+def test_the_receiver_marks_no_order_of_another_model(payram, order, receiver):
+    """F90: the same key."""
+    other = SlugOrder.objects.create(pk=str(order.pk))
+    payram.pay(open_payment(other, amount=1, email="buyer@example.org"))
+    assert status_of(order) == "new"
+
+
+@pytest.mark.django_db
+def test_the_receiver_is_content_with_a_payment_without_an_order(payram, receiver):
+    """F90."""
+    payment = payram.pay(open_payment(amount=1, email="buyer@example.org"))
+    assert (payment.is_paid, payment.undelivered) == (True, [])
+
+
+@pytest.mark.django_db
+def test_the_receiver_takes_no_old_link_for_a_cart_that_has_grown(payram, order, receiver):
+    """F90: 49.99 for 4,999."""
+    payment = open_payment(order, amount=order.total, email=order.email)
+    type(order).objects.update(total=4999)
+    assert payram.pay(payment).is_paid
+    assert status_of(order) == "new"
+
+
+@pytest.mark.django_db
+def test_the_receiver_sends_no_order_back_when_it_is_told_again(payram, order, receiver):
+    """F90."""
+    payment = payram.pay(open_payment(order, amount=order.total, email=order.email))
+    assert status_of(order) == "paid"
+    type(order).objects.update(status="shipped")
+    notify_again(payment)
+    assert status_of(order) == "shipped"
 
 
 @pytest.mark.django_db

@@ -59,6 +59,17 @@ def test_a_known_reference_is_not_given_to_another_order(payram, order):
     assert len(payram.sandbox.calls) == calls
 
 
+def test_a_known_reference_is_moved_to_another_order_on_request(payram, order, listener):
+    """F85."""
+    payment = open_payment(order, amount=order.total, email=order.email)
+    payram.pay(payment)
+    other = Order.objects.create()
+    moved = adopt(payment.reference, order=other, move=True, actor="lee")
+    assert (moved.pk, moved.order) == (payment.pk, other)
+    assert payment.events.get(outcome=Outcome.ASSIGNED).actor == "lee"
+    assert listener.names.count("payment_paid") == 2
+
+
 def test_a_payment_of_no_order_and_no_customer_is_adopted_as_it_is(db, settings):
     answered = {"paymentState": "OPEN", "amountInUSD": "30.004"}
     with raw_server(http(body=answered)) as server:
@@ -96,9 +107,19 @@ def test_the_command_adopts(foreign, order):
     assert Payment.objects.get().order == order
 
 
+def test_the_command_moves_a_payment(payram, order):
+    payment = open_payment(amount=30, email="a@example.org")
+    with pytest.raises(CommandError, match="another order or to none"):
+        adopt_by_command(payment.reference, "--order", f"shop.order:{order.pk}")
+    adopt_by_command(payment.reference, "--order", f"shop.order:{order.pk}", "--move")
+    payment.refresh_from_db()
+    assert payment.order == order
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (["x", "--move"], "--move needs --order"),
         (["x", "--order", "shop.nothing:1"], "APP.MODEL:KEY"),
         (["x", "--order", "nonsense"], "APP.MODEL:KEY"),
         (["x", "--order", "auth.group:x"], "no key of auth.group"),

@@ -188,8 +188,10 @@ def test_news_of_a_payment_that_was_read_before_it_was_assigned_knows_its_order(
 
 
 def test_an_order_that_is_not_saved_is_refused(payram):
-    with pytest.raises(ValueError, match=r"^order must be saved before a payment is assigned to it\.$"):
+    with pytest.raises(ValueError, match=r"^order must be saved first: no payment can remember it yet\.$"):
         assign(PaymentFactory(), Order())
+    with pytest.raises(ValueError, match=r"^order must be a saved model instance, not NoneType\.$"):
+        assign(PaymentFactory(), None)
 
 
 # Refunds

@@ -150,9 +150,9 @@ def test_metadata_may_hold_any_text(payram, order):
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        (5, "order must be a saved model instance or None, not int."),
-        ("1042", "order must be a saved model instance or None, not str."),
-        (Order, "order must be a saved model instance or None, not ModelBase."),
+        (5, "order must be a saved model instance, not int."),
+        ("1042", "order must be a saved model instance, not str."),
+        (Order, "order must be a saved model instance, not ModelBase."),
     ],
 )
 def test_an_order_that_is_no_model_instance_raises(wrong, said):
@@ -192,7 +192,7 @@ def test_an_order_whose_own_customer_id_is_too_long_needs_another(monkeypatch, s
 def test_an_unsaved_order_raises(make):
     with pytest.raises(ValueError) as caught:
         pay_for(make())
-    assert str(caught.value) == "order must be saved before a payment is opened for it."
+    assert str(caught.value) == "order must be saved first: no payment can remember it yet."
 
 
 def test_an_unknown_project_is_named(order):

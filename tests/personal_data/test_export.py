@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from django_payram.models import PaymentEvent
-from django_payram.payments import open_payment
+from django_payram.payments import open_payment, record_refund
 from django_payram.personal_data import export as exporting
 from django_payram.testing.factories import PaymentFactory
 from tests.personal_data.helpers import BUYER, event, kept_webhook, run
@@ -38,6 +38,17 @@ def test_all_that_is_stored_of_a_customer_is_exported(payram, order):
     assert [row["outcome"] for row in exported["events"]] == outcomes
     assert {row["payment"] for row in exported["events"]} == {str(payment.token)}
     assert "other@example.org" not in json.dumps(exported)
+
+
+def test_refunds_are_exported_with_their_payment():
+    """F84."""
+    payment = PaymentFactory(customer_email=BUYER, paid=True)
+    record_refund(payment, amount_usd="9.99", transaction="0xabc", note="Broken.", actor="kim")
+    (one,) = export(BUYER)["payments"]
+    (refund,) = one["refunds"]
+    assert one["refunded_usd"] == "9.99000000"
+    assert (refund["amount_usd"], refund["transaction"], refund["note"]) == ("9.99", "0xabc", "Broken.")
+    assert "kim" not in json.dumps(one)
 
 
 @pytest.mark.parametrize("spelled", ["buyer@example.org", "BUYER@example.ORG", "Buyer@Example.org"])
