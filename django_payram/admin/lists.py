@@ -9,7 +9,7 @@ from django.core.paginator import Paginator
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
-from django_payram.models import Payment
+from django_payram.models import Payment, Status
 
 if TYPE_CHECKING:
     from typing import Any
@@ -55,6 +55,22 @@ class ProjectFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002 - Django's
         """Return the chosen project's rows."""
         return queryset if self.value() is None else queryset.filter(project=self.value())
+
+
+class StatusFilter(admin.SimpleListFilter):
+    """Where payments stand, in the words that customers read as well."""
+
+    title = _("status")
+    parameter_name = "status"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:  # noqa: ARG002 - Django's
+        """Return every status there is."""
+        return list(Status.choices)
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002 - Django's
+        """Return the payments that have the chosen one."""
+        chosen = self.value()
+        return queryset.with_status(chosen) if chosen in Status.values else queryset  # type: ignore[attr-defined]
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]

@@ -17,7 +17,7 @@ from django.utils.timesince import timesince
 from django.utils.translation import gettext_lazy as _
 
 from django_payram.admin import actions
-from django_payram.admin.lists import ProjectFilter, ReadOnlyAdmin
+from django_payram.admin.lists import ProjectFilter, ReadOnlyAdmin, StatusFilter
 from django_payram.models import DATABASE_BUSY, Payment, order_type
 from django_payram.payments.links import usable_link
 from django_payram.templatetags.payram import price, usd, web_address
@@ -42,8 +42,8 @@ class PaymentAdmin(ReadOnlyAdmin):
     """The list of payments, and one payment with its timeline."""
 
     actions = (actions.ask_payram_now, actions.announce_again)
-    list_display = ("label", "state", "review", "amount", "received", "order_link", "age", "customer_email")
-    list_filter = ("state", "review", ProjectFilter, "created_at")
+    list_display = ("label", "status", "review", "amount", "received", "order_link", "age", "customer_email")
+    list_filter = (StatusFilter, "review", ProjectFilter, "created_at")
     list_per_page = 50
     ordering = ("-created_at", "-pk")
     search_help_text = _("A whole reference, token, e-mail, customer id, order id or deposit address.")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from django_payram.admin import lists
 from django_payram.admin.lists import BoundedPaginator
-from django_payram.models import Outcome, Payment, PaymentEvent, Source, database
+from django_payram.models import Outcome, Payment, PaymentEvent, Source, Status, database
 from django_payram.testing.factories import PaymentFactory
 
 pytestmark = pytest.mark.django_db
@@ -141,3 +142,13 @@ def test_the_statements_of_a_list_do_not_grow_with_its_rows(admin_client, addres
         add_event(payment=payment)
     # Surroundings, as ATOMIC_REQUESTS, may add statements of their own.
     assert statements() == few <= 9
+
+
+@pytest.mark.parametrize("status", Status)
+def test_the_list_is_filtered_by_status(admin_client, status):
+    """The words are those of pages and JSON; an unknown one chooses nothing."""
+    payments = [PaymentFactory(), PaymentFactory(paid=True), PaymentFactory(withdrawn_at=timezone.now())]
+    shown = admin_client.get("/admin/django_payram/payment/", {"status": status}).context["cl"].result_list
+    assert set(shown) == {payment for payment in payments if payment.status == status}
+    everything = admin_client.get("/admin/django_payram/payment/", {"status": "settled"}).context["cl"].result_list
+    assert len(everything) == len(payments)

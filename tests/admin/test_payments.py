@@ -61,7 +61,7 @@ def test_the_list_shows_what_a_merchant_looks_for(admin_client, payment, payram,
     payram.pay(payment, 20)
     admin_client.post(f"{LIST}{payment.pk}/ask/")
     shown = text(admin_client.get(LIST))
-    for words in (payment.reference, "Partially filled", "49.99 USD", "20.00 USD", payment.customer_email):
+    for words in (payment.reference, "Partly paid", "49.99 USD", "20.00 USD", payment.customer_email):
         assert words in shown
     assert f'<a href="/admin/shop/order/{order.pk}/change/">order {order.pk}</a>' in shown
     assert "0\xa0minutes" in shown
