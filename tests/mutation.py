@@ -22,10 +22,21 @@ TIMED_OUT = {36, 24, -24, 152, 255}  # exit codes of mutmut
 SEEN_IN = {
     "gateway/redaction": ["conf/test_keys", "gateway/test_payloads_text"],
     "gateway/responses": ["gateway/test_transport"],
+    "payments/checkout": [
+        "payments/test_checkout",
+        "payments/test_prices",
+        "payments/test_purposes",
+        "views/test_async_checkout",
+    ],
     "payments/deleted_orders": ["models/test_relation"],
     "payments/links": ["payments/test_checkout", "views/test_customer_status"],
     "payments/notifications": ["payments/test_transitions"],
-    "payments/locks": ["payments/test_identity", "payments/test_transitions", "payments/test_deadlocks"],
+    "payments/locks": [
+        "payments/test_identity",
+        "payments/test_transitions",
+        "payments/test_deadlocks",
+        "payments/test_decisions",
+    ],
     "payments/matching": [
         "payments/test_matching",
         "payments/test_identity",
@@ -33,7 +44,13 @@ SEEN_IN = {
         "payments/test_kept_webhooks",
     ],
     "payments/refresh": ["payments/test_refresh", "payments/test_denials", "payments/test_clocks"],
-    "payments/request": ["payments/test_request", "payments/test_checkout", "payments/test_identity"],
+    "payments/request": [
+        "payments/test_request",
+        "payments/test_checkout",
+        "payments/test_identity",
+        "payments/test_prices",
+        "payments/test_purposes",
+    ],
     "payments/rules": ["payments/test_rules", "payments/test_webhook_sums", "payments/test_repetition"],
     "payments/transitions": ["payments/test_transitions", "payments/test_checkout_attempts"],
     "payments/webhooks": ["payments/test_webhooks", "payments/test_kept_webhooks"],
@@ -45,6 +62,7 @@ SEEN_IN = {
     "conf/projects": ["conf/test_projects", "conf/test_keys"],
     "views/api": ["views/test_api", "views/test_checkout"],
     "views/status": ["views/test_status", "views/test_namespaces"],
+    "views/checkout": ["views/test_checkout", "views/test_async_checkout"],
     "views/decorators": ["views/test_namespaces", "views/test_status", "views/test_checkout"],
 }
 
