@@ -21,6 +21,7 @@ One contract holds for all:
 from __future__ import annotations
 
 import inspect
+from contextlib import nullcontext
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -62,8 +63,10 @@ class PaymentSignal(Signal):
             call = async_to_sync(receiver) if inspect.iscoroutinefunction(receiver) else receiver
 
             def receive(payment: Payment, **kwargs: Any) -> None:
-                # Orders may be in another database than payments. In the same one this adds no savepoint.
-                with transaction.atomic(using=router.db_for_write(model), savepoint=False):
+                # Orders may be in another database than payments, which are in a transaction already.
+                using = router.db_for_write(model)
+                is_elsewhere = using != payment._state.db  # noqa: SLF001 - Django's documented name
+                with transaction.atomic(using=using) if is_elsewhere else nullcontext():
                     if (order := payment.locked_order(model)) is not None:
                         call(order, payment, **kwargs)
 

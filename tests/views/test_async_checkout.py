@@ -22,25 +22,28 @@ from tests.shop.models import Order
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
+def click(order):
+    return async_to_sync(AsyncClient().post)(f"/async/orders/{order.pk}/pay/", secure=True)
+
+
 def test_a_click_leads_to_payrams_page(payram, order):
-    response = async_to_sync(AsyncClient().post)(f"/async/orders/{order.pk}/pay/")
+    response = click(order)
     payment = Payment.objects.get()
     assert (response.status_code, response["Location"]) == (303, payment.url)
     assert "no-store" in response["Cache-Control"]
 
 
 def test_a_paid_order_leads_to_its_status_page(payram, order):
-    client = AsyncClient()
-    async_to_sync(client.post)(f"/async/orders/{order.pk}/pay/")
+    click(order)
     payment = payram.pay(Payment.objects.get())
-    response = async_to_sync(client.post)(f"/async/orders/{order.pk}/pay/")
+    response = click(order)
     assert response["Location"].endswith(f"/payments/{payment.token}/")
 
 
 def test_a_payram_that_cannot_be_asked_is_answered_503(settings, order):
     setting = settings.PAYRAM["default"]
     settings.PAYRAM = {"default": {**setting, "BASE_URL": "http://127.0.0.1:9"}}
-    response = async_to_sync(AsyncClient().post)(f"/async/orders/{order.pk}/pay/")
+    response = click(order)
     assert response.status_code == 503
 
 
