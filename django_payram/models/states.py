@@ -42,7 +42,7 @@ class Review(models.TextChoices):
     REGRESSION = "regression", _("PayRam reports less than before")
     """PayRam's own answer fell below what was recorded. Nothing is un-paid by itself."""
     DUPLICATE = "duplicate", _("Second payment for the order")
-    """A second payment of the same order was paid."""
+    """Money, or a part of it, came by a second payment of an order that is paid."""
     ORPHAN = "orphan", _("Money for an order that is gone")
     """Money came for an order that the shop has deleted."""
     UNCLEAR = "unclear", _("PayRam's report is unclear")

@@ -329,6 +329,7 @@ def _record(draft: _Draft, update: PaymentUpdate, options: Project) -> None:
         _count_top_ups(draft)
         _note_webhook_sum(draft, update, options)
         _settle(draft, update, options)
+        _flag_part_for_paid_order(draft)
     payment.next_check_at = schedule.next_check(payment, now=draft.now)
 
 
@@ -570,7 +571,26 @@ def _announce_paid(draft: _Draft) -> None:
     if _is_paid_by_another(draft):
         _flag(draft, root, Review.DUPLICATE, again=True)
         root.paid_second = True
+    _flag_parts_of_others(draft)
     draft.wanted.add("payment_paid")
+
+
+def _flag_part_for_paid_order(draft: _Draft) -> None:
+    """A part of the money on one link of an order that another one has paid is as much too much as all of it."""
+    root = draft.root
+    if draft.is_news and root.received_usd and not root.is_paid and _is_paid_by_another(draft):
+        _flag(draft, root, Review.DUPLICATE, again=True)
+
+
+def _flag_parts_of_others(draft: _Draft) -> None:
+    """The same when the part came first. Polling sends their receivers what is new: they are not those of the root."""
+    for other in draft.others:
+        reason = other.review
+        if other.received_usd and not other.is_paid and not other.is_refunded:
+            _flag(draft, other, Review.DUPLICATE)
+        if other.review != reason:
+            other.undelivered = list(dict.fromkeys([*other.undelivered, "payment_needs_review"]))
+            other.next_delivery_at = draft.now
 
 
 def _count_top_ups(draft: _Draft) -> None:

@@ -110,6 +110,43 @@ def test_only_another_price_makes_money_on_an_older_link_late():
         assert (decision.group.payment.review == Review.LATE) is late
 
 
+# A part for an order that is paid
+
+
+def test_a_part_on_another_link_of_a_paid_order_is_a_duplicate_at_once():
+    row, first = payment(), paid()
+    decision = decide(row, update(State.PARTIALLY_FILLED, 20), first)
+    assert (decision.group.payment.review, decision.group.payment.is_paid) == (Review.DUPLICATE, False)
+    assert decision.notifications == ("payment_needs_review", "payment_updated")
+
+
+def test_a_part_that_came_before_the_order_was_paid_is_a_duplicate_from_then_on():
+    row, part, empty = payment(), payment(State.PARTIALLY_FILLED, filled_usd=Decimal(20)), payment()
+    decision = decide(row, update(State.FILLED, 50), part, empty)
+    rows = {one.pk: one for one in decision.group.members}
+    assert [rows[one.pk].review for one in (row, part, empty)] == ["", Review.DUPLICATE, ""]
+    assert (rows[part.pk].undelivered, rows[part.pk].next_delivery_at) == (["payment_needs_review"], NOW)
+    assert (rows[empty.pk].undelivered, rows[empty.pk].next_delivery_at) == ([], None)
+    assert decision.notifications == ("payment_paid", "payment_updated")
+
+
+def test_a_part_that_was_sent_back_or_is_held_or_for_another_bill_is_no_duplicate():
+    back = payment(State.PARTIALLY_FILLED, filled_usd=Decimal(20), refunded_usd=Decimal(20))
+    other_bill = payment(State.PARTIALLY_FILLED, filled_usd=Decimal(20), purpose="parcel")
+    held = payment(State.FILLED, filled_usd=Decimal(20), review=Review.AMOUNT, reviews_raised=["amount"])
+    row = payment()
+    decision = decide(row, update(State.FILLED, 50), back, other_bill, held)
+    rows = {one.pk: one for one in decision.group.members}
+    assert [rows[one.pk].review for one in (back, other_bill, held)] == ["", "", Review.AMOUNT]
+    assert rows[held.pk].undelivered == []
+
+
+def test_a_repeated_answer_about_a_part_raises_no_review_that_was_settled():
+    row = payment(State.PARTIALLY_FILLED, filled_usd=Decimal(20), reviews_raised=["duplicate"], review_settled=True)
+    assert after(row, update(State.PARTIALLY_FILLED, 20), others=(paid(),)).review == ""
+    assert after(row, update(State.PARTIALLY_FILLED, 25), others=(paid(),)).review == Review.DUPLICATE
+
+
 # Assigning
 
 
