@@ -7,6 +7,7 @@ raises ImproperlyConfigured with the same words.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.conf import settings
@@ -49,7 +50,7 @@ def names() -> list[str]:
 
 def all_keys() -> set[str]:
     """Return every key of every project, usable or not."""
-    return {key for options in _declared_or_none().values() for key in _keys_of(options)}
+    return _reading().keys
 
 
 def problems() -> Iterator[Problem]:
@@ -71,6 +72,12 @@ class _Reading:
     setting: object = field(repr=False)
     declared: object
     found: dict[str, Project | str]
+
+    @cached_property
+    def keys(self) -> set[str]:
+        """Every key that is declared: each webhook is searched for them."""
+        declared = self.declared if isinstance(self.declared, dict) else {}
+        return {key for options in declared.values() for key in _keys_of(options)}
 
 
 _last = _Reading(None, None, {})

@@ -17,7 +17,7 @@ from django_payram.models.databases import database
 from django_payram.models.fields import ExactCharField, KeyText, RoutedForeignKey
 from django_payram.models.orders import content_type, order_key
 from django_payram.models.states import AWAITING, FULLY_FILLED, Review, State, Status
-from django_payram.models.statuses import CONFIRMING, HELD, OWN_USD, REFUNDED, SUMS, ZERO, has_status, meets, status_of
+from django_payram.models.statuses import CENT, HELD, OWN_USD, REFUNDED, SUMS, ZERO, has_status, meets, status_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -300,7 +300,7 @@ class Payment(models.Model):
     @property
     def is_refunded(self) -> bool:
         """Whether all that was received has been sent back."""
-        return meets(self, REFUNDED)
+        return bool(self.refunded_usd) and self.net_usd < CENT
 
     @property
     def is_filled(self) -> bool:
@@ -310,7 +310,7 @@ class Payment(models.Model):
     @property
     def is_confirming(self) -> bool:
         """Whether money is on the chain and not yet confirmed; it may also come for a link that was canceled."""
-        return meets(self, CONFIRMING)
+        return self.confirmations is not None and self.state in (State.OPEN, State.CANCELED) and not self.is_paid
 
     @property
     def has_money(self) -> bool:

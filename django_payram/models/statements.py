@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from django.db import DatabaseError, connections
-from django.db.models import CharField, TextField
+from django.db.models import CharField, ForeignKey, IntegerField, TextField
 from django.db.models.signals import post_save, pre_save
 from django.db.transaction import TransactionManagementError
 
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from django.db.models import Model, QuerySet
 
 Row = TypeVar("Row", bound="Model")
+
+PLAIN = (IntegerField, ForeignKey)
+"""Fields whose whole numbers are written as they are."""
 
 Converter = Any
 """A function that turns the database's value into Python's: called with value, expression and connection."""
@@ -165,7 +168,9 @@ def _is_observed(model: type[Model]) -> bool:
 
 def _prepared(row: Model, field: Any, connection: BaseDatabaseWrapper) -> Any:
     value = getattr(row, field.attname)
-    # Most of what is written is text, which every database takes as it is.
-    if type(value) is str and isinstance(field, CharField | TextField):
+    # Most of what is written is text, keys and counts, which every database takes as they are.
+    if value is None or (type(value) is int and isinstance(field, PLAIN)):
         return value
+    if isinstance(value, str) and isinstance(field, CharField | TextField):
+        return str(value)
     return field.get_db_prep_save(value, connection=connection)
