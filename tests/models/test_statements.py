@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 from django.contrib.contenttypes.models import ContentType
 from django.db import DatabaseError, connection, transaction
-from django.db.models.signals import post_save, pre_save
+from django.db.models.signals import post_init, post_save, pre_save
 from django.db.transaction import TransactionManagementError
 from django.utils import timezone
 
@@ -55,6 +55,29 @@ def full(order):
 def test_a_question_finds_what_the_queryset_finds(full):
     (found,) = by_reference("default", full.reference, using=database())
     assert fields_of(found) == fields_of(Payment.objects.get(pk=full.pk))
+    assert (found._state.adding, found._state.db) == (False, database())
+
+
+def test_what_was_not_read_is_read_when_it_is_asked_for(full, django_assert_num_queries):
+    some = CompiledQuery(Payment, lambda key: Payment.objects.filter(pk=key).only("state"), 1)
+    (found,) = some(full.pk, using=database())
+    assert found.get_deferred_fields() == {field.attname for field in Payment._meta.concrete_fields} - {"id", "state"}
+    with django_assert_num_queries(1):
+        assert found.reference == full.reference
+
+
+def test_whoever_listens_to_rows_that_are_read_sees_them(full):
+    seen = []
+
+    def watch(sender, instance, **kwargs):
+        seen.append(fields_of(instance))
+
+    post_init.connect(watch, sender=Payment)
+    try:
+        (found,) = by_reference("default", full.reference, using=database())
+    finally:
+        post_init.disconnect(watch, sender=Payment)
+    assert seen == [fields_of(full)]
     assert (found._state.adding, found._state.db) == (False, database())
 
 
