@@ -82,6 +82,7 @@ def click_in_a_thread(order):
         connections.close_all()
 
 
+@pytest.mark.concurrency
 def test_two_clicks_at_once_make_one_link_and_the_second_holds_no_thread(payram, order, monkeypatch):
     """While the first asks PayRam, the other one sleeps in the event loop."""
     asking, answer = threading.Event(), threading.Event()
