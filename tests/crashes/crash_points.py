@@ -56,7 +56,7 @@ def after(place):
 
 OPEN = {
     "the row is written and not committed": after("django_payram.models.payment:Payment.save"),
-    "the row is committed and PayRam not called": before("django_payram.payments.checkout:_create"),
+    "the row is committed and PayRam not called": before("django_payram.payments.checkout:create_link"),
     "the request has left and no answer came": before("django_payram.gateway.transport:_Connection.getresponse"),
     "the answer is there and not recorded": before("django_payram.payments.checkout:_record_link"),
     "the link is written and not committed": after("django_payram.payments.transitions:_save"),
