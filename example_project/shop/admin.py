@@ -76,7 +76,7 @@ class OrderAdmin(admin.ModelAdmin):
         "email",
         "user",
         ("total", "currency"),
-        ("state", "paid_at"),
+        ("state", "paid_at", "paid_by_card"),
         ("express_fee", "express_paid_at"),
         "holds_stock",
         "payments",
@@ -88,6 +88,7 @@ class OrderAdmin(admin.ModelAdmin):
         "currency",
         "state",
         "paid_at",
+        "paid_by_card",
         "express_fee",
         "express_paid_at",
         "holds_stock",
@@ -129,7 +130,7 @@ class OrderAdmin(admin.ModelAdmin):
         )
         return format_html_join("", '<p><a href="{}">{}</a> ({})</p>', links) or None
 
-    @admin.action(description=_("Cancel selected orders that nobody is paying for"))
+    @admin.action(description=_("Cancel selected orders that nobody is paying for"), permissions=["change"])
     def release_unpaid(self, request: HttpRequest, queryset: QuerySet[Order]) -> None:
         """Put the pieces of abandoned orders back on the shelf."""
         abandoned = [one for one in queryset if not one.payments.open().exists()]
@@ -137,7 +138,7 @@ class OrderAdmin(admin.ModelAdmin):
         told = ngettext("%(count)d order was canceled.", "%(count)d orders were canceled.", count)
         self.message_user(request, told % {"count": count}, messages.SUCCESS)
 
-    @admin.action(description=_("Mark selected orders as paid by card"))
+    @admin.action(description=_("Mark selected orders as paid by card"), permissions=["change"])
     def pay_by_card(self, request: HttpRequest, queryset: QuerySet[Order]) -> None:
         """Settle the orders, and withdraw their payment links."""
         clerk = request.user.get_username()
@@ -145,14 +146,14 @@ class OrderAdmin(admin.ModelAdmin):
         told = ngettext("%(count)d order was paid by card.", "%(count)d orders were paid by card.", count)
         self.message_user(request, told % {"count": count}, messages.SUCCESS)
 
-    @admin.action(description=_("Add express delivery to selected paid orders"))
+    @admin.action(description=_("Add express delivery to selected paid orders"), permissions=["change"])
     def add_express_delivery(self, request: HttpRequest, queryset: QuerySet[Order]) -> None:
         """Let the orders grow by a second bill."""
         count = sum(map(orders.add_express_delivery, queryset))
         told = ngettext("%(count)d order goes by express.", "%(count)d orders go by express.", count)
         self.message_user(request, told % {"count": count}, messages.SUCCESS)
 
-    @admin.action(description=_("Record that the money of selected orders was sent back"))
+    @admin.action(description=_("Record that the money of selected orders was sent back"), permissions=["change"])
     def send_back(self, request: HttpRequest, queryset: QuerySet[Order]) -> None:
         """Write down a refund of all that was paid."""
         clerk = request.user.get_username()

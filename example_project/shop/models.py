@@ -107,6 +107,7 @@ class Order(models.Model):
     """What express delivery costs, which can be added to a paid order as a second bill; zero when it was not."""
     express_paid_at = models.DateTimeField(_("express delivery paid"), null=True, blank=True)
     state = models.CharField(_("state"), max_length=12, choices=State.choices, default=State.WAITING)
+    paid_by_card = models.BooleanField(_("paid by card"), default=False)
     holds_stock = models.BooleanField(_("holds stock"), default=True)
     """Whether the ordered pieces are taken off the shelf for this order."""
     payments = PaymentsRelation()

@@ -5,6 +5,7 @@ Every function locks what it changes and may be called again without harm.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from decimal import ROUND_DOWN, Decimal
 from typing import TYPE_CHECKING
 
@@ -76,7 +77,7 @@ def reopen(order: Order) -> None:
 
 
 @transaction.atomic
-def settle(order: Order) -> bool:
+def settle(order: Order, *, by_card: bool = False) -> bool:
     """Make ``order`` paid. Return whether that is new."""
     order = Order.objects.select_for_update().get(pk=order.pk)
     if order.state in {Order.State.PAID, Order.State.REFUNDED}:
@@ -84,15 +85,21 @@ def settle(order: Order) -> bool:
     _hold_if_possible(order)
     order.state = Order.State.PAID
     order.paid_at = timezone.now()
-    order.save(update_fields=["state", "paid_at", "holds_stock"])
+    order.paid_by_card = by_card
+    order.save(update_fields=["state", "paid_at", "paid_by_card", "holds_stock"])
     return True
 
 
 def pay_by_card(order: Order, *, clerk: str) -> bool:
     """Make ``order`` paid by card: nobody is to pay it once more. Return whether that is new."""
-    for payment in order.payments.open():
-        withdraw(payment, reason=_("Paid by card."), actor=clerk)
-    return settle(order)
+    if not settle(order, by_card=True):
+        return False
+    # Only now: the customer gets no new link any more.
+    for payment in order.payments.filter(purpose="").open():
+        # One that is paid in this very moment cannot be withdrawn; its money is sent back.
+        with suppress(ValueError):
+            withdraw(payment, reason=_("Paid by card."), actor=clerk)
+    return True
 
 
 def send_back(order: Order, *, clerk: str) -> int:

@@ -44,6 +44,10 @@ def release_stock(order: Order, payment: Payment, **kwargs: Any) -> None:
 
 @payment_refunded.on(Order)
 def mark_refunded(order: Order, payment: Payment, **kwargs: Any) -> None:
-    """Close the order once all the money for it has been sent back."""
-    if payment.is_refunded and not payment.purpose:
+    """Close the order once all the money for it has been sent back.
+
+    Of an order that was paid by card, or twice, what came too much may be sent back, and it stays paid.
+    """
+    left = order.payments.filter(purpose="").net_usd()
+    if left < orders.CENT and not (payment.purpose or order.paid_by_card):
         orders.refund(order)

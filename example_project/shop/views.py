@@ -122,7 +122,7 @@ class PayOrder(CheckoutView):
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Hold the pieces of a canceled order again before the customer pays for them."""
         order = self.get_order()
-        if order.state == Order.State.PARTLY_PAID and not orders.can_be_paid(order):
+        if not orders.can_be_paid(order):
             return redirect(order)
         try:
             orders.reopen(order)

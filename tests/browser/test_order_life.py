@@ -33,6 +33,8 @@ def test_an_order_that_was_paid_by_card_has_no_link_any_more(customer, clerk):
     """F83."""
     customer.order().go_to_pay()
     hosted = customer.tab.url
+    opened_before = customer.tab.context.new_page()
+    opened_before.goto(customer.order_url)
     clerk.decide(customer.order_url, "Mark selected orders as paid by card", said="1 order was paid by card.")
     status = customer.watch_status()
     expect(title(status)).to_have_text("Withdrawn")
@@ -40,11 +42,18 @@ def test_an_order_that_was_paid_by_card_has_no_link_any_more(customer, clerk):
     expect(status.get_by_role("link", name="Go to the payment page")).to_have_count(0)
     expect(customer.open_order().tab.locator(".pay .state")).to_have_text("Paid")
     expect(customer.tab.get_by_role("button", name="Pay with crypto")).to_have_count(0)
+    opened_before.get_by_role("button", name="Pay with crypto").click()
+    expect(opened_before).to_have_url(customer.order_url)
+    expect(opened_before.locator(".payments li")).to_have_count(1)
     # Who pays the old link all the same is not forgotten.
     customer.tab.goto(hosted)
     customer.press_in_sandbox("Pay in full", badge="Paid")
     clerk.open_payment(customer.reference)
     expect(clerk.field("review")).to_have_text("Money after cancellation")
+    # That money is sent back; the order stays paid by card.
+    said = "1 refund was recorded."
+    clerk.decide(customer.order_url, "Record that the money of selected orders was sent back", said=said)
+    expect(customer.open_order().tab.locator(".pay .state")).to_have_text("Paid")
 
 
 def test_an_order_that_grows_is_billed_for_the_rest(customer, clerk):

@@ -48,6 +48,7 @@ class Migration(migrations.Migration):
                 ('express_fee', models.DecimalField(decimal_places=2, default=0, max_digits=12, verbose_name='express delivery')),
                 ('express_paid_at', models.DateTimeField(blank=True, null=True, verbose_name='express delivery paid')),
                 ('state', models.CharField(choices=[('waiting', 'Waiting for payment'), ('partly-paid', 'Part of the money has arrived'), ('paid', 'Paid'), ('canceled', 'Canceled'), ('refunded', 'Refunded')], default='waiting', max_length=12, verbose_name='state')),
+                ('paid_by_card', models.BooleanField(default=False, verbose_name='paid by card')),
                 ('holds_stock', models.BooleanField(default=True, verbose_name='holds stock')),
                 ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='ordered')),
                 ('paid_at', models.DateTimeField(blank=True, null=True, verbose_name='paid')),
