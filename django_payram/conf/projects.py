@@ -48,8 +48,8 @@ def names() -> list[str]:
     return [str(name) for name in _declared_or_none()]
 
 
-def all_keys() -> set[str]:
-    """Return every key of every project, usable or not."""
+def all_keys() -> tuple[str, ...]:
+    """Return every key of every project, usable or not, the longest first: one may be a part of another."""
     return _reading().keys
 
 
@@ -74,10 +74,11 @@ class _Reading:
     found: dict[str, Project | str]
 
     @cached_property
-    def keys(self) -> set[str]:
-        """Every key that is declared: each webhook is searched for them."""
+    def keys(self) -> tuple[str, ...]:
+        """Every key that is declared: each text of each webhook is searched for them."""
         declared = self.declared if isinstance(self.declared, dict) else {}
-        return {key for options in declared.values() for key in _keys_of(options)}
+        found = {key for options in declared.values() for key in _keys_of(options)}
+        return tuple(sorted(found, key=len, reverse=True))
 
 
 _last = _Reading(None, None, {})

@@ -231,10 +231,10 @@ def _webhook(fields: Mapping[str, object]) -> PaymentUpdate | OtherEvent:
         return OtherEvent(event_type)
     if _reference(fields) is None:
         raise PayramDataError("The webhook names no reference_id.")
-    return replace(_update(fields), payload=clean(fields))
+    return _update(fields, payload=clean(fields))
 
 
-def _update(fields: Mapping[str, object]) -> PaymentUpdate:
+def _update(fields: Mapping[str, object], *, payload: object = None) -> PaymentUpdate:
     word = (_text(fields, "word", 64) or _text(fields, "status", 64)).strip().upper()
     currency = _plain(fields, "currency", 32)
     in_usd = currency.upper() == "USD"
@@ -257,6 +257,7 @@ def _update(fields: Mapping[str, object]) -> PaymentUpdate:
         on_chain=bool(confirmations or required or word == "VERIFYING" or _get(fields, "payment_info")),
         customer_id=_text(fields, "customer_id", 255) or None,
         invoice_id=_text(fields, "invoice_id", 255) or None,
+        payload=payload,
     )
 
 

@@ -20,8 +20,7 @@ LARGEST_EXACT = 2**53
 
 def redact(text: str, *, shortest: int = 1) -> str:
     """Return ``text`` without any project's keys of at least so many characters, fit for a log, an error or a row."""
-    # The longest first: a key that holds another one must not leave its end behind.
-    for key in sorted(all_keys(), key=len, reverse=True):
+    for key in all_keys():
         if len(key) >= shortest:
             text = text.replace(key, KEY)
     return text
@@ -48,7 +47,9 @@ def clean_text(text: str) -> str:
 
     That is NUL characters, and halves of surrogate pairs, which cannot be encoded.
     """
-    text = redact(text.replace("\x00", "").encode("utf-8", "replace").decode())
+    if not text.isascii():
+        text = text.encode("utf-8", "replace").decode()
+    text = redact(text.replace("\x00", ""))
     return ADDRESSES.sub(ADDRESS, text) if "@" in text or "%40" in text else text
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from django.contrib.contenttypes.models import ContentType
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
     from typing import Any
 
+    from django.contrib.contenttypes.models import ContentTypeManager
     from django.core.checks import CheckMessage
 
 SCHEDULED = Q(next_check_at__isnull=False, reference__isnull=False)
@@ -49,7 +51,13 @@ def is_recent(moment: datetime, *, within: timedelta, now: datetime) -> bool:
 
 def order_type(payment: Payment) -> ContentType:
     """Return the content type of the order of a payment that has one, without a query once it is known."""
-    return ContentType.objects.db_manager(database()).get_for_id(cast("int", payment.order_type_id))
+    return _content_types(database()).get_for_id(cast("int", payment.order_type_id))
+
+
+@lru_cache
+def _content_types(using: str) -> ContentTypeManager:
+    # Managers of one model share what they know, also what is forgotten by ContentType.objects.clear_cache().
+    return ContentType.objects.db_manager(using)
 
 
 class PaymentQuerySet(models.QuerySet["Payment"]):

@@ -12,6 +12,7 @@ transition makes.
 from __future__ import annotations
 
 from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from django.db import DatabaseError, connections
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 
 Row = TypeVar("Row", bound="Model")
 
-PLAIN = (IntegerField, ForeignKey)
-"""Fields whose whole numbers are written as they are."""
+PLAIN, TEXT = (IntegerField, ForeignKey), (CharField, TextField)
+"""Fields whose whole numbers, and whose texts, every database takes as they are."""
 
 Converter = Any
 """A function that turns the database's value into Python's: called with value, expression and connection."""
@@ -124,27 +125,34 @@ def _converted(row: Sequence[Any], compiled: CompiledSQL, connection: BaseDataba
     return values
 
 
-def insert(rows: Sequence[Model], *, using: str) -> None:
+class WriteSQL(NamedTuple):
+    """The SQL that writes a row, and the fields whose values it takes."""
+
+    sql: str
+    fields: tuple[Any, ...]
+
+
+def insert(model: type[Model], rows: Sequence[dict[str, Any]], *, using: str) -> None:
     """Insert rows of one model into the database ``using`` by one statement. Their keys are not read back.
 
-    Raises Django's database errors.
+    Each row is a dict of values by field; what it leaves out has its default. Raises Django's database errors.
     """
     if not rows:
         return
-    if _is_observed(type(rows[0])):
+    if _is_observed(model):
         for row in rows:
-            row.save(force_insert=True, using=using)
+            model(**row).save(force_insert=True, using=using)
         return
-    meta: Any = rows[0]._meta  # noqa: SLF001 - Django's documented name
     connection = connections[using]
-    quote = connection.ops.quote_name
-    fields = [field for field in meta.concrete_fields if not field.primary_key]
-    columns = ", ".join(quote(field.column) for field in fields)
+    head, fields = _insertion(model, using)
     places = "(" + ", ".join(["%s"] * len(fields)) + ")"
-    sql = f"INSERT INTO {quote(meta.db_table)} ({columns}) VALUES "  # noqa: S608 - quoted names, values apart
+    values = [
+        _prepared(row[field.attname] if field.attname in row else field.get_default(), field, connection)
+        for row in rows
+        for field in fields
+    ]
     with connection.cursor() as cursor:
-        values = [_prepared(row, field, connection) for row in rows for field in fields]
-        cursor.execute(sql + ", ".join([places] * len(rows)), values)
+        cursor.execute(head + ", ".join([places] * len(rows)), values)
 
 
 def update(row: Model, names: Sequence[str], *, using: str) -> None:
@@ -155,17 +163,32 @@ def update(row: Model, names: Sequence[str], *, using: str) -> None:
     if _is_observed(type(row)):
         row.save(update_fields=names, using=using)
         return
-    meta: Any = row._meta  # noqa: SLF001 - Django's documented name
     connection = connections[using]
-    quote = connection.ops.quote_name
-    fields = [meta.get_field(name) for name in names]
-    assignments = ", ".join(f"{quote(field.column)} = %s" for field in fields)
-    head = f"UPDATE {quote(meta.db_table)} SET {assignments}"  # noqa: S608 - quoted names, values apart
+    sql, fields = _update_of(type(row), tuple(names), using)
+    values = [_prepared(getattr(row, field.attname), field, connection) for field in fields]
     with connection.cursor() as cursor:
-        values = [_prepared(row, field, connection) for field in [*fields, meta.pk]]
-        cursor.execute(f"{head} WHERE {quote(meta.pk.column)} = %s", values)
+        cursor.execute(sql, values)
         if cursor.rowcount != 1:
             raise DatabaseError(f"{row} is not there any more.")
+
+
+@lru_cache(maxsize=256)
+def _insertion(model: type[Model], using: str) -> WriteSQL:
+    meta: Any = model._meta  # noqa: SLF001 - Django's documented name
+    quote = connections[using].ops.quote_name
+    fields = tuple(field for field in meta.concrete_fields if not field.primary_key)
+    columns = ", ".join(quote(field.column) for field in fields)
+    return WriteSQL(f"INSERT INTO {quote(meta.db_table)} ({columns}) VALUES ", fields)  # noqa: S608 - quoted names
+
+
+@lru_cache(maxsize=256)
+def _update_of(model: type[Model], names: tuple[str, ...], using: str) -> WriteSQL:
+    meta: Any = model._meta  # noqa: SLF001 - Django's documented name
+    quote = connections[using].ops.quote_name
+    fields = tuple(meta.get_field(name) for name in names)
+    assignments = ", ".join(f"{quote(field.column)} = %s" for field in fields)
+    head = f"UPDATE {quote(meta.db_table)} SET {assignments}"  # noqa: S608 - quoted names, values apart
+    return WriteSQL(f"{head} WHERE {quote(meta.pk.column)} = %s", (*fields, meta.pk))
 
 
 def _is_observed(model: type[Model]) -> bool:
@@ -173,11 +196,11 @@ def _is_observed(model: type[Model]) -> bool:
     return pre_save.has_listeners(model) or post_save.has_listeners(model)
 
 
-def _prepared(row: Model, field: Any, connection: BaseDatabaseWrapper) -> Any:
-    value = getattr(row, field.attname)
-    # Most of what is written is text, keys and counts, which every database takes as they are.
+def _prepared(value: Any, field: Any, connection: BaseDatabaseWrapper) -> Any:
+    # Most of what is written is text, keys and counts.
     if value is None or (type(value) is int and isinstance(field, PLAIN)):
         return value
-    if isinstance(value, str) and isinstance(field, CharField | TextField):
+    if isinstance(value, str) and isinstance(field, TEXT):
+        # A member of an enumeration becomes a plain text.
         return str(value)
     return field.get_db_prep_save(value, connection=connection)

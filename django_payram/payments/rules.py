@@ -208,7 +208,7 @@ class _Draft:
     def __init__(self, group: Group, now: datetime) -> None:
         self.before = group
         copies = {member.pk: _copy(member) for member in group.members}
-        self.group = replace(group, payment=copies[group.payment.pk], members=tuple(copies.values()))
+        self.group = Group(copies[group.payment.pk], tuple(copies.values()), group.order_gone)
         self.payment, self.root = self.group.payment, self.group.root
         self.now = now
         self.events: list[Event] = []

@@ -66,11 +66,11 @@ def apply(
 
 
 def _apply(payment: Payment, update: Update, origin: Origin, *, retry: bool) -> TransitionResult:
-    committed = threading.Event()
+    committed, using = threading.Event(), database()
     try:
-        with transaction.atomic(using=database()):
+        with transaction.atomic(using=using):
             # The first work after the commit: whatever fails after it is a receiver's.
-            transaction.on_commit(committed.set, using=database())
+            transaction.on_commit(committed.set, using=using)
             decision, delivery = _transition(payment, update, origin, retry=retry)
     except Exception:
         if not committed.is_set():
@@ -98,28 +98,30 @@ def _transition(payment: Payment, update: Update, origin: Origin, *, retry: bool
 
 def _save(decision: Decision, origin: Origin) -> None:
     """Write a decision: one UPDATE for each changed row, one INSERT for all events, and the refund if there is one."""
+    using, now = database(), timezone.now()
     for payment, names in decision.changes:
-        statements.update(payment, names, using=database())
+        statements.update(payment, names, using=using)
     events = [
-        PaymentEvent(
-            payment=event.payment,
-            project=event.payment.project,
-            reference=event.payment.reference or "",
-            source=origin.source,
-            outcome=event.outcome,
-            state_before=event.state_before,
-            state_after=event.state_after,
-            payload=origin.payload if event.outcome == Outcome.RECORDED else None,
-            error=event.error,
-            note=event.note,
+        {
+            "payment_id": event.payment.pk,
+            "project": event.payment.project,
+            "reference": event.payment.reference or "",
+            "source": origin.source,
+            "outcome": event.outcome,
+            "state_before": event.state_before,
+            "state_after": event.state_after,
+            "payload": origin.payload if event.outcome == Outcome.RECORDED else None,
+            "error": event.error,
+            "note": event.note,
             # Shops may have longer user names than the column holds.
-            actor=origin.actor[:150],
-        )
+            "actor": origin.actor[:150],
+            "created_at": now,
+        }
         for event in decision.events
     ]
-    statements.insert(events, using=database())
+    statements.insert(PaymentEvent, events, using=using)
     if decision.refund is not None:
-        decision.refund.save(using=database(), force_insert=True)
+        decision.refund.save(using=using, force_insert=True)
 
 
 def notify(payment: Payment, *, source: Source = Source.RESYNC) -> TransitionResult:
