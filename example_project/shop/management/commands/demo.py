@@ -33,6 +33,7 @@ WELCOME = """
       webhooks   {sandbox}/sandbox/deliveries
 
   Order something, press "Pay with crypto" and pay with pretend money.
+  The actions on the admin's orders add express delivery, note a payment by card, and send money back.
   Press Ctrl-C to stop.
 """
 
