@@ -34,6 +34,8 @@ REFERENCE = re.compile(r"[A-Za-z0-9_-]{1,128}")
 NUMBER = re.compile(r"-?\d{1,40}(\.\d{1,40})?([eE][+-]?\d{1,2})?", re.ASCII)
 TICKER_OR_ADDRESS = re.compile(r"[A-Za-z0-9][A-Za-z0-9 .:_/?=&()+-]*")
 WEB_ADDRESS = re.compile(r"https?://[^\s<>\"'`\\]+")
+# Explorers write it last: …/tx/0x1f…, …/#/transaction/1f…, …/tx/1f…?tab=state.
+TRANSACTION_HASH = re.compile(r"/([0-9A-Za-z]{4,128})/?(?:[?#][^/]*)?\Z")
 UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 # What PayRam's words mean. VERIFYING (2024) is money on the chain that is not confirmed: still open. Any other word
@@ -128,6 +130,12 @@ class PaymentUpdate:
     url: str = ""
     asked_at: datetime | None = None
     payload: object = field(default=None, repr=False, compare=False)
+
+    @property
+    def transaction_hash(self) -> str:
+        """The hash of the transaction, which stands in PayRam's link to it; ``""`` when there is none."""
+        found = TRANSACTION_HASH.search(self.explorer_url)
+        return found[1] if found else ""
 
     @property
     def confirming(self) -> bool:

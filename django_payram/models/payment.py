@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_payram.models.databases import database
 from django_payram.models.fields import ExactCharField, KeyText, RoutedForeignKey
+from django_payram.models.indexes import AnyCaseIndex
 from django_payram.models.orders import content_type, order_key
 from django_payram.models.states import AWAITING, FULLY_FILLED, Review, State, Status
 from django_payram.models.statuses import CENT, HELD, OWN_USD, REFUNDED, SUMS, ZERO, has_status, meets, status_of
@@ -182,6 +183,8 @@ class Payment(models.Model):
     blockchain = models.CharField(_("blockchain"), max_length=32, blank=True)
     deposit_address = models.CharField(_("deposit address"), max_length=255, blank=True)
     explorer_url = models.CharField(_("transaction"), max_length=500, blank=True)
+    transaction_hash = models.CharField(_("transaction hash"), max_length=128, blank=True, default="", db_default="")
+    """The hash of the transaction, as PayRam's link to it says."""
     confirmations = models.PositiveIntegerField(_("confirmations"), null=True, blank=True)
     """Confirmations when PayRam was last asked; None until money was seen on the chain."""
     confirmations_required = models.PositiveIntegerField(_("confirmations required"), null=True, blank=True)
@@ -253,6 +256,10 @@ class Payment(models.Model):
         permissions: ClassVar = [
             ("ask_payram", _("Can ask PayRam about a payment")),
             ("review_payment", _("Can accept and resolve payments held for review")),
+            ("request_payment", _("Can request a payment")),
+            ("withdraw_payment", _("Can withdraw the link of a payment")),
+            ("refund_payment", _("Can record that money was sent back")),
+            ("assign_payment", _("Can assign a payment to an order")),
         ]
         # Each new state of a payment adds an entry to every index that is not partial, so that none is there twice: the
         # column by which a page or a question finds rows comes first, and one more makes the index serve the other
@@ -267,8 +274,12 @@ class Payment(models.Model):
             models.Index(fields=["next_check_at", "id"], condition=SCHEDULED, name="payram_payment_scheduled"),
             models.Index(fields=["order_id", "order_type"], name="payram_payment_order"),
             models.Index(fields=["customer_id", "project"], name="payram_payment_customer"),
-            models.Index(fields=["customer_email"], name="payram_payment_email"),
-            models.Index(fields=["deposit_address"], name="payram_payment_address"),
+            AnyCaseIndex(fields=["customer_email"], name="payram_payment_anyemail"),
+            AnyCaseIndex(fields=["deposit_address"], name="payram_payment_anyaddress"),
+            AnyCaseIndex(
+                fields=["transaction_hash"], condition=Q(transaction_hash__gt=""), name="payram_payment_transaction"
+            ),
+            AnyCaseIndex(fields=["order_number"], condition=Q(order_number__gt=""), name="payram_payment_number"),
             models.Index(fields=["state", "created_at"], name="payram_payment_state"),
             models.Index(fields=["project", "created_at"], name="payram_payment_project"),
             models.Index(fields=["created_at"], name="payram_payment_created"),
@@ -278,6 +289,7 @@ class Payment(models.Model):
                 condition=Q(next_delivery_at__isnull=False),
                 name="payram_payment_undelivered",
             ),
+            models.Index(fields=["paid_at"], condition=Q(paid_at__isnull=False), name="payram_payment_paid"),
             models.Index(fields=["parent"], condition=Q(parent__isnull=False), name="payram_payment_parent"),
         ]
 

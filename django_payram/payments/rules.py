@@ -394,7 +394,8 @@ def _describe(payment: Payment, update: PaymentUpdate) -> None:
     payment.currency = update.currency or payment.currency
     payment.blockchain = update.blockchain or payment.blockchain
     payment.deposit_address = update.deposit_address or payment.deposit_address
-    payment.explorer_url = update.explorer_url or payment.explorer_url
+    if update.explorer_url and update.explorer_url != payment.explorer_url:
+        payment.explorer_url, payment.transaction_hash = update.explorer_url, update.transaction_hash
     payment.filled_amount = update.filled_amount or payment.filled_amount
     if update.on_chain:
         payment.confirmations = update.confirmations or 0

@@ -8,9 +8,10 @@ import pytest
 from django.db import connections, transaction
 from django.db.migrations.executor import MigrationExecutor
 
+from django_payram.gateway.payloads import PaymentUpdate
 from django_payram.models import Payment, Status, database
 
-FIRST, LAST = ("django_payram", "0001_initial"), ("django_payram", "0002_life_of_an_order")
+FIRST, LAST = ("django_payram", "0001_initial"), ("django_payram", "0003_desk")
 
 
 def migrate(target):
@@ -47,3 +48,25 @@ def test_rows_of_the_code_before_are_read_by_the_code_after_and_the_other_way_ro
         before.get_model("django_payram", "Payment").objects.using(database()).values_list("reference", flat=True)
     )
     assert sorted(references) == ["before", "beside"]
+
+
+def test_transactions_of_before_are_found_by_their_hash(at_first):
+    open_one(at_first, "none")
+    rows = at_first.get_model("django_payram", "Payment").objects.using(database())
+    links = {
+        "ethereum": "https://etherscan.io/tx/0xAbC0123456789",
+        "tron": "https://tronscan.org/#/transaction/abcdef0123456789/",
+        "bitcoin": "https://mempool.space/tx/0123456789abcdef?mode=details",
+    }
+    for reference, link in links.items():
+        open_one(at_first, reference)
+        rows.filter(reference=reference).update(explorer_url=link)
+    migrate(LAST)
+    hashes = dict(Payment.objects.using(database()).values_list("reference", "transaction_hash"))
+    assert hashes == {
+        "none": "",
+        "ethereum": "0xAbC0123456789",
+        "tron": "abcdef0123456789",
+        "bitcoin": "0123456789abcdef",
+    }
+    assert {PaymentUpdate(explorer_url=link).transaction_hash for link in links.values()} == {*hashes.values()} - {""}
