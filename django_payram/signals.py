@@ -70,7 +70,9 @@ class PaymentSignal(Signal):
                     if (order := payment.locked_order(model)) is not None:
                         call(order, payment, **kwargs)
 
-            self._connected[receiver] = receive
+            if (receiver, model) in self._connected:
+                return receiver
+            self._connected[receiver, model] = receive
             self.connect(receive, weak=False)
             return receiver
 
@@ -78,7 +80,11 @@ class PaymentSignal(Signal):
 
     def disconnect(self, receiver: Any = None, sender: Any = None, dispatch_uid: Any = None) -> bool:
         """Disconnect a receiver, also one that was connected by ``on``. Return whether it was connected."""
-        return super().disconnect(self._connected.pop(receiver, receiver), sender, dispatch_uid)
+        found = False
+        for connected, model in [key for key in self._connected if key[0] == receiver]:
+            super().disconnect(self._connected.pop((connected, model)))
+            found = True
+        return super().disconnect(receiver, sender, dispatch_uid) or found
 
 
 payment_paid = PaymentSignal()

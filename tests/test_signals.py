@@ -13,7 +13,7 @@ from django_payram.payments import record_refund, transitions
 from django_payram.signals import SIGNALS, payment_needs_review, payment_paid, payment_refunded, payment_updated
 from django_payram.testing.factories import PaymentFactory
 from tests.payments.helpers import of_order, receive
-from tests.shop.models import GiftOrder, Order, OrderProxy, SlugOrder
+from tests.shop.models import GiftOrder, Order, OrderProxy, SlugOrder, UuidOrder
 
 pytestmark = pytest.mark.django_db
 
@@ -154,6 +154,19 @@ def test_a_receiver_is_disconnected_by_its_own_name(paid, order):
     assert not payment_paid.disconnect(receiver)
     receive(of_order(order), State.FILLED, "49.99")
     assert len(paid) == 1
+
+
+def test_a_receiver_that_is_connected_twice_is_called_once_and_is_gone_when_it_is_disconnected(paid, order):
+    def receiver(order, payment, **kwargs):
+        paid.append("again")
+
+    for model in (Order, Order, UuidOrder):
+        payment_paid.on(model)(receiver)
+    payment = receive(of_order(order), State.FILLED, "49.99").payment
+    assert paid.count("again") == 1
+    assert payment_paid.disconnect(receiver)
+    transitions.notify_again(payment)
+    assert paid.count("again") == 1
 
 
 # Coroutine functions

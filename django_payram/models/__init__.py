@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django_payram.models.amounts import read_number
 from django_payram.models.databases import DATABASE_BUSY, database, give_back_connections, pages
 from django_payram.models.event import Outcome, PaymentEvent, Source
 from django_payram.models.orders import OrderKey, content_type, number_of, order_key
@@ -42,4 +43,5 @@ __all__ = [
     "order_key",
     "order_type",
     "pages",
+    "read_number",
 ]

@@ -10,7 +10,7 @@ from django.db.models import Func
 from django.db.models.functions import Cast, Concat, Substr
 from django.db.models.lookups import Exact
 
-from django_payram.models.orders import content_type
+from django_payram.models.orders import content_type, order_key
 
 if TYPE_CHECKING:
     from django.contrib.contenttypes.models import ContentType
@@ -42,7 +42,10 @@ class KeyText(Func):
     def as_sql(self, compiler: Any, connection: BaseDatabaseWrapper, *arguments: Any, **context: Any) -> Any:
         """Cast the key to text."""
         (key,) = self.get_source_expressions()
-        if isinstance(key.output_field, models.UUIDField) and not connection.features.has_native_uuid_field:
+        field = key.output_field
+        while field.remote_field is not None:
+            field = field.target_field
+        if isinstance(field, models.UUIDField) and not connection.features.has_native_uuid_field:
             return compiler.compile(_with_hyphens(key).resolve_expression(compiler.query))
         text = "CHAR" if connection.vendor == "mysql" else "text"
         return super().as_sql(compiler, connection, *arguments, type=text, **context)
@@ -86,6 +89,12 @@ class RoutedForeignKey(GenericForeignKey):
         if id is not None:
             return _RoutedType(super().get_content_type(id=id, using=using))
         return content_type(model or type(obj))
+
+    def __set__(self, instance: Any, value: Any) -> None:
+        """Remember an order under the key of its root model."""
+        super().__set__(instance, value)
+        if value is not None and value.pk is not None:
+            setattr(instance, self.fk_field, order_key(value).id)
 
 
 class _RoutedType:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from django.contrib.contenttypes.models import ContentType
 from django.db.models import CompositePrimaryKey
 
+from django_payram.exceptions import InvalidPaymentRequest
 from django_payram.models.databases import database
 
 if TYPE_CHECKING:
@@ -56,17 +57,38 @@ class OrderKey:
 
 
 def order_key(order: Model) -> OrderKey:
-    """Return how payments remember ``order``. Raises ValueError for a key that cannot be remembered."""
-    model, key = order._meta.concrete_model, order.pk  # noqa: SLF001 - Django's documented name
-    if model is None or isinstance(model._meta.pk, CompositePrimaryKey):  # noqa: SLF001
-        raise ValueError(f"{type(order).__name__} has a composite primary key, by which no payment can remember it.")
-    while parents := model._meta.parents:  # noqa: SLF001
-        model, link = next(iter(parents.items()))
-        key = getattr(order, link.attname) if link is not None else key
-    text = str(key)
+    """Return how payments remember ``order``. Raises InvalidPaymentRequest for a key that cannot be remembered."""
+    field = key_field(type(order))
+    if isinstance(field, CompositePrimaryKey):
+        kind = type(order).__name__
+        raise InvalidPaymentRequest(
+            "order", f"must have one key: {kind} has a composite primary key, by which no payment can remember it."
+        )
+    if any(link is not None and not link.primary_key for link in _links_above(field)):
+        raise InvalidPaymentRequest("order", f"must be the parent's row: a {type(order).__name__} has two keys.")
+    text = str(getattr(order, field.attname))
     if len(text) > LONGEST_KEY:
-        raise ValueError(f"order must have a key of at most {LONGEST_KEY} characters.")
-    return OrderKey(content_type(model), text)
+        raise InvalidPaymentRequest("order", f"must have a key of at most {LONGEST_KEY} characters.")
+    return OrderKey(content_type(order), text)
+
+
+def key_field(model: type[Model]) -> Any:
+    """Return the field of ``model`` that holds the key under which its orders are remembered: the root model's.
+
+    That is the primary key, or the link to the parent where a model that inherits by tables has another one.
+    """
+    parents = cast("type[Model]", model._meta.concrete_model)._meta.parents  # noqa: SLF001 - Django's documented name
+    link = next(iter(parents.values()), None)
+    return link or model._meta.pk  # noqa: SLF001
+
+
+def _links_above(field: Any) -> list[Any]:
+    """Return the links from the model that ``field`` leads to up to the root model."""
+    links = []
+    while field is not None and field.remote_field is not None:
+        field = next(iter(field.related_model._meta.parents.values()), None)  # noqa: SLF001
+        links.append(field)
+    return links
 
 
 def number_of(order: Model) -> str:

@@ -10,16 +10,29 @@ from typing import TYPE_CHECKING, ClassVar, cast
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ValidationError
 from django.db import models, router
-from django.db.models import Q, Sum
+from django.db.models import Case, F, Q, Sum, When
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from django_payram.exceptions import InvalidPaymentRequest
+from django_payram.models.amounts import read_number
 from django_payram.models.databases import database
 from django_payram.models.fields import ExactCharField, KeyText, RoutedForeignKey
 from django_payram.models.indexes import AnyCaseIndex
-from django_payram.models.orders import content_type, order_key
+from django_payram.models.orders import content_type, key_field, order_key
 from django_payram.models.states import AWAITING, FULLY_FILLED, Review, State, Status
-from django_payram.models.statuses import CENT, HELD, OWN_USD, REFUNDED, SUMS, ZERO, has_status, meets, status_of
+from django_payram.models.statuses import (
+    CENT,
+    DOLLARS,
+    HELD,
+    OWN_USD,
+    REFUNDED,
+    SUMS,
+    ZERO,
+    has_status,
+    meets,
+    status_of,
+)
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -71,7 +84,7 @@ class PaymentQuerySet(models.QuerySet["Payment"]):
 
     def for_orders(self, orders: models.QuerySet[Any]) -> PaymentQuerySet:
         """Return every attempt made for one of ``orders``, top-ups included."""
-        keys: Any = orders.order_by().values_list(KeyText("pk"))
+        keys: Any = orders.order_by().values_list(KeyText(key_field(orders.model).attname))
         if orders.db != self.db:
             keys = [key for (key,) in keys]
         return self.filter(order_type=content_type(orders.model), order_id__in=keys)
@@ -117,13 +130,27 @@ class PaymentQuerySet(models.QuerySet["Payment"]):
         return found
 
     def received_usd(self) -> Decimal:
-        """Return the US dollars received over all these payments, two places and more as PayRam gives them."""
-        return self.aggregate(total=Sum(OWN_USD))["total"] or ZERO
+        """Return the US dollars received over all these payments, two places and more as PayRam gives them.
+
+        Each payment counts with its top-ups, and a top-up by itself only where what it tops up is not among them.
+        """
+        return self._sums()[0]
 
     def net_usd(self) -> Decimal:
         """Return the US dollars received over all these payments, less what was sent back."""
-        sums = self.aggregate(received=Sum(OWN_USD), refunded=Sum("refunded_usd"))
-        return (sums["received"] or ZERO) - (sums["refunded"] or ZERO)
+        received, refunded = self._sums()
+        return received - refunded
+
+    def _sums(self) -> tuple[Decimal, Decimal]:
+        rows = self
+        if rows.query.is_sliced or rows.query.combinator or len(rows.query.alias_map) > 1:
+            # A join may bring a payment more than once, and a slice cannot be filtered further.
+            rows = Payment.objects.using(self.db).filter(pk__in=list(self.values_list("pk", flat=True)))
+        received = Case(When(parent=None, then=OWN_USD + F("topped_up_usd")), output_field=DOLLARS)
+        sums = rows.aggregate(received=Sum(received), refunded=Sum("refunded_usd"))
+        alone = rows.filter(parent__isnull=False).exclude(parent__in=rows.filter(parent=None).values("pk"))
+        others = alone.aggregate(received=Sum(OWN_USD))
+        return (sums["received"] or ZERO) + (others["received"] or ZERO), sums["refunded"] or ZERO
 
 
 class Payment(models.Model):
@@ -393,20 +420,24 @@ class Payment(models.Model):
             return None
         orders = model._base_manager.using(router.db_for_write(model))  # noqa: SLF001 - Django's documented name
         try:
-            return orders.select_for_update().filter(pk=self.order_id).first()
+            return orders.select_for_update().filter(**{key_field(model).name: self.order_id}).first()
         except (ValidationError, ValueError):
             # The model has another kind of key since.
             return None
 
-    def covers(self, amount: Decimal | int, currency: str = USD) -> bool:
+    def covers(self, amount: Decimal | int | str, currency: str = USD) -> bool:
         """Return whether the payment is paid and pays for ``amount``, in US dollars or in the currency of its price.
 
         An order may have grown since its link was made. What was sent back pays for nothing, what was forgiven does.
+        Raises InvalidPaymentRequest (a ValueError) for what is no amount, and for a negative one.
         """
+        wanted = read_number("amount", amount)
+        if wanted < 0:
+            raise InvalidPaymentRequest("amount", "must not be negative.")
         if not self.is_paid:
             return False
         paid_usd = max(self.amount_usd, self.received_usd) - self.refunded_usd
         if currency == USD:
-            return paid_usd >= amount
+            return paid_usd >= wanted
         price, of_price = self.price
-        return currency == of_price and paid_usd * price / self.amount_usd >= amount
+        return currency == of_price and paid_usd * price / self.amount_usd >= wanted

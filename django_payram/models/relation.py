@@ -12,7 +12,7 @@ from django.utils.functional import cached_property
 
 from django_payram.models.databases import database
 from django_payram.models.fields import KeyText
-from django_payram.models.orders import content_type, order_key
+from django_payram.models.orders import content_type, key_field, order_key
 from django_payram.models.payment import Payment
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class PaymentsRelation(GenericRelation):
         restriction: WhereNode = super().get_extra_restriction(alias, remote_alias)
         if alias is not None:
             key: Any = Payment._meta.get_field("order_id")  # noqa: SLF001 - Django's documented name
-            own = KeyText(self.model._meta.pk.get_col(alias))  # noqa: SLF001
+            own = KeyText(key_field(self.model).get_col(alias))
             restriction.add(key.get_lookup("exact")(key.get_col(remote_alias), own), AND)
         return restriction
 

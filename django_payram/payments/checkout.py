@@ -187,15 +187,21 @@ def _live(attempts: Sequence[Payment]) -> Payment | None:
 
 
 def _is_usable(live: Payment) -> bool:
-    return (live.is_open or live.is_confirming) and bool(usable_link(live))
+    # PayRam goes on asking for what lacks of its amount, whatever the shop has sent back.
+    is_wanted = live.is_confirming or (live.is_open and not live.refunded_usd)
+    return is_wanted and bool(usable_link(live))
 
 
 def _attempts(request: PaymentRequest) -> list[Payment]:
     """Return the attempts for the order and purpose, oldest first."""
     if request.order is None:
         return []
-    found = _of_order(request.order.id, request.order.type.pk, using=database())
-    return [payment for payment in found if payment.purpose == request.purpose]
+    return _of_bill(request.order.id, request.order.type.pk, request.purpose)
+
+
+def _of_bill(order_id: str, order_type: int, purpose: str) -> list[Payment]:
+    found = _of_order(order_id, order_type, using=database())
+    return [payment for payment in found if payment.purpose == purpose]
 
 
 _of_order = CompiledQuery(
@@ -284,6 +290,8 @@ def create_link(payment: Payment, client: Client) -> Payment:
             payment = _catch_up(payment, client)
         _retry_kept(payment)
     if payment.withdrawn_at is not None:
+        if payment.order_type_id is not None:
+            _refuse_if_paid(_of_bill(payment.order_id, payment.order_type_id, payment.purpose))
         raise PayramRefused("The payment was withdrawn while its link was being made.", code="withdrawn")
     return payment
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, cast
 
 from django.db import IntegrityError, OperationalError, connections
 
-from django_payram.gateway.redaction import clean_text
+from django_payram.exceptions import InvalidPaymentRequest
 from django_payram.models import Source, database, number_of
 from django_payram.payments import rules, transitions
-from django_payram.payments.request import read_amount, read_order
+from django_payram.payments.request import read_amount, read_order, read_text
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 MOST_CONFLICTS = 5
 """After so many the conflict is another one, or the caller's transaction cannot see who was faster."""
 
-LONGEST_TRANSACTION = 255
-"""Characters that the column holds."""
+LONGEST_TRANSACTION, LONGEST_ACTOR = 255, 150
+"""Characters that the columns hold."""
 
 
 def withdraw(payment: Payment, *, reason: str = "", source: Source = Source.SHOP, actor: str = "") -> Payment:
@@ -32,9 +32,10 @@ def withdraw(payment: Payment, *, reason: str = "", source: Source = Source.SHOP
     knows no call for it: money that comes all the same counts, and is under review as ``late``. ``reason`` stands in
     the timeline. Done again it changes nothing. Returns the payment as it is now (the same instance).
 
-    Raises ValueError for a payment that is paid.
+    Raises ValueError for a payment that is paid, and InvalidPaymentRequest (a ValueError) for a wrong argument.
     """
-    transitions.apply(payment, rules.Withdrawal(clean_text(reason)), source=source, actor=actor)
+    update = rules.Withdrawal(read_text("reason", reason))
+    transitions.apply(payment, update, source=_source(source), actor=_actor(actor))
     payment.refresh_from_db(using=database())
     return payment
 
@@ -42,13 +43,16 @@ def withdraw(payment: Payment, *, reason: str = "", source: Source = Source.SHOP
 def assign(payment: Payment, order: Model, *, source: Source = Source.SHOP, actor: str = "") -> Payment:
     """Give ``payment``, with what tops it up, to ``order``: one that was made later, or instead of the one it had.
 
-    Receivers are sent ``payment_paid`` for the order if the payment is paid; if the order has been paid otherwise for
-    the same purpose, the payment is under review as ``duplicate``. Done again it changes nothing. Returns the payment
+    It keeps its purpose. Receivers are sent ``payment_paid`` for the order if the payment is paid; if the order has
+    been paid otherwise for the same purpose, the payment is under review as ``duplicate`` instead. The payments of the
+    order that it leaves are told what is true of them without it. Done again it changes nothing. Returns the payment
     as it is now (the same instance).
 
-    Raises ValueError for an order that is not saved, or whose key no payment can remember.
+    Raises ValueError for an order that has been deleted, and InvalidPaymentRequest (a ValueError) for one that is not
+    saved, or whose key no payment can remember.
     """
     update = rules.Assignment(read_order(order), number_of(order))
+    source, actor = _source(source), _actor(actor)
     for tries_left in reversed(range(MOST_CONFLICTS)):
         try:
             transitions.apply(payment, update, source=source, actor=actor)
@@ -76,15 +80,35 @@ def record_refund(
     """Write down that the shop has sent back money of ``payment``; this app never sends any.
 
     ``amount_usd`` is in US dollars with at most two places, ``transaction`` tells where it can be looked up (up to 255
-    characters). Once all is sent back, or the surplus of a paid payment, its review is settled and a hold ends; it
-    stays paid. Sends ``payment_refunded``. A top-up's money is sent back from the payment that it tops up.
+    characters): recorded again for the same payment, it changes nothing, and the first refund is returned. Once all is
+    sent back, or what a top-up brought too much, the review is settled and a hold ends; a paid payment stays paid. An
+    open link of which money was sent back is not used again. Sends ``payment_refunded``. A top-up's money is sent back
+    from the payment that it tops up.
 
-    Raises ValueError for wrong arguments, and for more than is left of the payment; then nothing is written.
+    Raises InvalidPaymentRequest (a ValueError) for wrong arguments, and ValueError for more than is left of the
+    payment; then nothing is written.
     """
-    if len(transaction) > LONGEST_TRANSACTION:
-        raise ValueError(f"transaction must have at most {LONGEST_TRANSACTION} characters.")
     amount = read_amount("amount_usd", amount_usd)
-    update = rules.RefundRecord(amount, clean_text(transaction), clean_text(note), actor[:150])
-    recorded = transitions.apply(payment, update, source=source, actor=actor)
+    transaction = read_text("transaction", transaction, longest=LONGEST_TRANSACTION).strip()
+    actor = _actor(actor)
+    update = rules.RefundRecord(amount, transaction, read_text("note", note), actor[:LONGEST_ACTOR])
+    try:
+        refund = transitions.apply(payment, update, source=_source(source), actor=actor).refund
+    except transitions.RefundRecorded as exc:
+        refund = exc.refund
+        if refund.amount_usd != amount:
+            raise InvalidPaymentRequest("transaction", f"is recorded already, with {refund.amount_usd} USD.") from exc
     payment.refresh_from_db(using=database())
-    return cast("Refund", recorded.refund)
+    return cast("Refund", refund)
+
+
+def _source(source: object) -> Source:
+    if source not in Source.values:
+        raise InvalidPaymentRequest("source", f"must be one of {', '.join(Source.values)}.")
+    return Source(source)
+
+
+def _actor(actor: object) -> str:
+    if not isinstance(actor, str) or not actor.isprintable():
+        raise InvalidPaymentRequest("actor", "must be a user name of printable characters.")
+    return actor

@@ -32,11 +32,12 @@ def lock(payment: Payment, *, joining: OrderKey | None = None) -> Group:
     """Lock a payment with all rows that are decided together with it.
 
     Raises Payment.DoesNotExist when it is gone, and OrderChanged when it was read before it got its present order.
-    ``joining`` is the order that the payment is to belong to: its payments are locked as well.
+    ``joining`` is the order that the payment is to belong to: its payments are locked as well, and it is the order that
+    the group's ``order_gone`` speaks of.
     """
     order_gone = False
     if joining is not None:
-        members = _lock_of_both(payment, joining)
+        members, order_gone = _lock_of_both(payment, joining), not _exists(joining)
     elif payment.order_type_id is not None:
         members, order_gone = _lock_of_order(payment)
     else:
@@ -80,6 +81,12 @@ def _lock_of_both(payment: Payment, order: OrderKey) -> list[Payment]:
         rows.filter(pk=key).update(live_slot=slot)
         members = _lock_together(key, order)
     return members
+
+
+def _exists(order: OrderKey) -> bool:
+    model: Any = order.type.model_class()
+    orders = model._base_manager.using(router.db_for_write(model))  # noqa: SLF001 - Django's documented name
+    return bool(orders.filter(pk=order.id).exists())
 
 
 def _lock_together(key: int, order: OrderKey) -> list[Payment]:

@@ -7,7 +7,7 @@ import re
 import uuid
 from dataclasses import dataclass, field
 from datetime import timedelta
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ImproperlyConfigured, ValidationError
@@ -17,8 +17,8 @@ from django.utils import timezone
 
 from django_payram import conf
 from django_payram.exceptions import InvalidPaymentRequest, PayramUnavailable
-from django_payram.gateway.redaction import redact
-from django_payram.models import USD, OrderKey, Payment, is_recent, number_of, order_key
+from django_payram.gateway.redaction import clean_text, redact
+from django_payram.models import USD, OrderKey, Payment, is_recent, number_of, order_key, read_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,10 +33,13 @@ CENT = Decimal("0.01")
 LONGEST_CUSTOMER_ID, LONGEST_EMAIL, LONGEST_PURPOSE, LONGEST_NUMBER = 255, 254, 100, 200
 """Characters that the columns hold."""
 
-LONGEST_LIFE = timedelta(days=365)
+SHORTEST_LIFE, LONGEST_LIFE = timedelta(minutes=1), timedelta(days=365)
 
 RATE_LIFE = timedelta(hours=1)
 """So long a link keeps the exchange rate at which it was made."""
+
+GIVEN_BY_DEFAULT = re.compile(r"(payment-[0-9a-f-]{36}|\w+\.\w+-.+-[0-9a-f]{12})\Z")
+"""How a customer id ends that the shop has not chosen."""
 
 CURRENCY = re.compile(r"[A-Z]{3}")
 
@@ -56,7 +59,7 @@ def check_request(
 ) -> PaymentRequest:
     """Check the arguments of open_payment. Raises InvalidPaymentRequest (a ValueError) or ImproperlyConfigured."""
     request = PaymentRequest(
-        project=conf.project(project),
+        project=conf.project(_text("project", project, LONGEST_NUMBER)),
         order=None if order is None else read_order(order),
         order_number=_order_number(order, order_number),
         purpose=_text("purpose", purpose, LONGEST_PURPOSE),
@@ -114,7 +117,10 @@ class PaymentRequest:
             raise PayramUnavailable(message, definite=True) from exc
         if not isinstance(rate, Decimal) or not rate.is_finite() or rate <= 0:
             raise ImproperlyConfigured(f"{setting} must return a Decimal above zero for {self.currency}, not {rate!r}.")
-        dollars = _cents("amount", self.amount * rate)
+        try:
+            dollars = _cents("amount", self.amount * rate)
+        except ArithmeticError as exc:
+            raise ImproperlyConfigured(f"{setting} returned {rate!r} for {self.currency}, which is too much.") from exc
         if not dollars:
             raise InvalidPaymentRequest("amount", "must be worth at least one cent of a US dollar.")
         return dollars
@@ -149,9 +155,16 @@ class PaymentRequest:
         return self.order.customer_id(prefix=prefix, token=token)
 
     def _expected_customer_id(self, attempts: Sequence[Payment]) -> str | None:
-        """Return the shop's own customer id, or what an earlier payment was given: all payments keep it."""
-        own = (attempt for attempt in attempts if attempt.customer_id == self.own_customer_id(attempt.token))
-        return next((attempt.customer_id for attempt in own), None) if self.customer_id is None else self.customer_id
+        """Return the shop's own customer id, or what an earlier payment was given: all payments keep it.
+
+        That of the live link counts first, also of one that was assigned from another order: PayRam cancels a link
+        only when the same customer gets another one.
+        """
+        if self.customer_id is not None or self.order is None:
+            return self.customer_id
+        live = (one.customer_id for one in attempts if one.live_slot and GIVEN_BY_DEFAULT.search(one.customer_id))
+        own = (one.customer_id for one in attempts if self.order.is_customer_id(one.customer_id))
+        return next(live, None) or next(own, None)
 
     def is_met_by(self, payment: Payment, attempts: Sequence[Payment]) -> bool:
         """Return whether the link of ``payment``, one of these attempts for the order, is the one asked for."""
@@ -166,7 +179,7 @@ class PaymentRequest:
 
 
 def read_order(order: object) -> OrderKey:
-    """Return how payments remember an order. Raises InvalidPaymentRequest, or ValueError for a composite key."""
+    """Return how payments remember an order. Raises InvalidPaymentRequest."""
     if not isinstance(order, Model):
         raise InvalidPaymentRequest("order", f"must be a saved model instance, not {type(order).__name__}.")
     if order.pk is None or order._state.adding:  # noqa: SLF001 - Django's documented way to tell
@@ -182,18 +195,22 @@ def _order_number(order: Model | None, order_number: object) -> str:
 
 def read_amount(argument: str, amount: object) -> Decimal:
     """Return an amount of money with two places. Raises InvalidPaymentRequest, naming the argument."""
-    if isinstance(amount, bool) or not isinstance(amount, Decimal | int | str):
-        raise InvalidPaymentRequest(argument, f"must be a Decimal, an int or a str, not {type(amount).__name__}.")
-    try:
-        number = Decimal(amount)
-    except InvalidOperation as exc:
-        raise InvalidPaymentRequest(argument, f"is not a number: {amount!r}.") from exc
-    if not number.is_finite() or number <= 0:
-        raise InvalidPaymentRequest(argument, f"must be more than zero, not {amount}.")
+    number = read_number(argument, amount)
+    if number <= 0:
+        raise InvalidPaymentRequest(argument, "must be more than zero.")
     cents = _cents(argument, number)
     if cents != number:
-        raise InvalidPaymentRequest(argument, f"must have at most two places, not {amount}.")
+        raise InvalidPaymentRequest(argument, "must have at most two places.")
     return cents
+
+
+def read_text(argument: str, text: object, *, longest: int | None = None) -> str:
+    """Return a text of people for the timeline, fit to be kept. Raises InvalidPaymentRequest, naming the argument."""
+    if not isinstance(text, str):
+        raise InvalidPaymentRequest(argument, f"must be a string, not {type(text).__name__}.")
+    if longest is not None and len(text) > longest:
+        raise InvalidPaymentRequest(argument, f"must have at most {longest} characters.")
+    return clean_text(text)
 
 
 def _cents(argument: str, amount: Decimal) -> Decimal:
@@ -213,6 +230,8 @@ def _currency(currency: object) -> str:
 def _email(email: object) -> str:
     # The validator expects a string.
     given = email.strip() if isinstance(email, str) else ""
+    if not given.isprintable():
+        raise InvalidPaymentRequest("email", "must have only printable characters.")
     if not given.partition("@")[0].isascii():
         raise InvalidPaymentRequest("email", "must have only ASCII characters before the @.")
     try:
@@ -244,9 +263,9 @@ def _text(argument: str, text: object, longest: int) -> str:
 def _expires_in(expires_in: object) -> timedelta | None:
     if expires_in is None:
         return None
-    if not isinstance(expires_in, timedelta) or not timedelta(0) < expires_in <= LONGEST_LIFE:
+    if not isinstance(expires_in, timedelta) or not SHORTEST_LIFE <= expires_in <= LONGEST_LIFE:
         raise InvalidPaymentRequest(
-            "expires_in", f"must be a timedelta above zero, of at most {LONGEST_LIFE.days} days."
+            "expires_in", f"must be a timedelta of a minute at least, and of {LONGEST_LIFE.days} days at most."
         )
     return expires_in
 
@@ -256,7 +275,7 @@ def _metadata(metadata: Mapping[str, Any] | None) -> Mapping[str, Any]:
         written = json.dumps(dict(metadata or {}), allow_nan=False, ensure_ascii=False)
         # Half of a surrogate pair cannot be encoded, and PostgreSQL keeps none.
         written.encode()
-    except (TypeError, ValueError) as exc:
+    except (TypeError, ValueError, RecursionError) as exc:
         raise InvalidPaymentRequest("metadata", f"must be a dict that JSON can hold: {exc}.") from exc
     # Without the pairs a backslash that is left begins an escape.
     if r"\u0000" in written.replace(r"\\", ""):

@@ -20,7 +20,7 @@ the amount, top-ups and payment, reviews, what a person decides, and what receiv
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from decimal import ROUND_UP, Decimal
+from decimal import ROUND_DOWN, Decimal
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
@@ -345,6 +345,9 @@ def _identify(draft: _Draft, update: PaymentUpdate) -> None:
     if update.url and not payment.url:
         payment.url = update.url
         draft.log(payment, Outcome.CREATED)
+        if not payment.is_paid and _is_paid_by_another(draft):
+            # While PayRam was asked, the order was paid by another payment, or given one that is paid.
+            _withdraw(draft, Withdrawal(""))
 
 
 def _note_unknown_word(draft: _Draft, update: PaymentUpdate) -> None:
@@ -779,25 +782,53 @@ def _assign(draft: _Draft, update: Assignment) -> None:
     root, order = draft.root, update.order
     if (root.order_type_id, root.order_id) == (order.type.pk, order.id):
         return
+    if draft.group.order_gone:
+        raise ValueError("order must be there: it has been deleted.")
+    left = draft.others
     for payment in [root, *draft.top_ups]:
         payment.order_type_id, payment.order_id = order.type.pk, order.id
         payment.order_number, payment.order_gone = update.order_number, False
-    draft.group = replace(draft.group, order_gone=False)
     has_live = any(other.live_slot is not None for other in draft.others)
     is_live = root.is_open and not has_live
     root.live_slot = order.live_slot(root.purpose) if is_live else None
     draft.log(root, Outcome.ASSIGNED, note=update.order_number)
-    if root.review == Review.ORPHAN:
+    # The order that it was too much for has got rid of it.
+    is_settled = root.review == Review.DUPLICATE and (root.paid_second or not root.is_paid)
+    if root.review == Review.ORPHAN or is_settled:
         root.review, root.review_settled = "", True
     draft.wanted.add("payment_updated")
     if root.is_paid:
         root.paid_second = False
         _announce_paid(draft)
+    elif root.received_usd and _is_paid_by_another(draft):
+        _flag(draft, root, Review.DUPLICATE, again=True)
+    _tell_those_left(draft, left)
+
+
+def _tell_those_left(draft: _Draft, left: Iterable[Payment]) -> None:
+    """Have polling send the signals that were not true of the order's other payments as long as it had this one."""
+    left = list(left)
+    heir = next((other for other in left if other.paid_second), None)
+    if heir is not None and all(other.paid_second for other in left if other.is_paid):
+        # The second payment of the order is its only one now.
+        heir.paid_second = False
+        if heir.review == Review.DUPLICATE:
+            heir.review, heir.review_settled = "", True
+    else:
+        heir = None
+    for other in left:
+        names = ["payment_paid"] if other is heir else []
+        # A link that was dead before this one was made has been announced then.
+        if other.closed_at is not None and other.closed_at > draft.root.created_at:
+            names.append("payment_canceled")
+        if names:
+            other.undelivered = list(dict.fromkeys([*other.undelivered, *names]))
+            other.next_delivery_at = draft.now
 
 
 def _record_refund(draft: _Draft, update: RefundRecord) -> None:
     root = draft.root
-    left = root.net_usd.quantize(CENT, rounding=ROUND_UP)
+    left = root.net_usd.quantize(CENT, rounding=ROUND_DOWN)
     if update.amount_usd > left:
         raise ValueError(f"amount_usd must be at most {left}, which is left of the payment {root}.")
     root.refunded_usd += update.amount_usd
@@ -928,7 +959,7 @@ def after_delivery(before: Payment, decision: Decision, failures: dict[str, str]
 
 def _keep_undelivered(draft: _Draft, before: Payment, failures: dict[str, str]) -> None:
     root, error = draft.root, "\n".join(failures.values())
-    root.undelivered = [*failures, *root.undelivered]
+    root.undelivered = list(dict.fromkeys([*failures, *root.undelivered]))
     root.delivery_attempts = before.delivery_attempts + 1
     pause = RETRY_PAUSES[min(root.delivery_attempts, len(RETRY_PAUSES)) - 1]
     root.next_delivery_at = draft.now + pause * schedule.MINUTE

@@ -17,7 +17,7 @@ from django_payram.gateway.redaction import clean_text
 from django_payram.models import Outcome, Payment, PaymentEvent, Refund, Source, database, statements
 from django_payram.payments import notifications, rules
 from django_payram.payments.locks import OrderChanged, lock
-from django_payram.payments.rules import Assignment, Decision, Redelivery, Update
+from django_payram.payments.rules import Assignment, Decision, Redelivery, RefundRecord, Update
 
 if TYPE_CHECKING:
     from django_payram.payments.notifications import DeliveryResult
@@ -34,6 +34,14 @@ class TransitionResult:
     delivered: bool
     refund: Refund | None = None
     """The refund that was written down."""
+
+
+class RefundRecorded(Exception):
+    """The transaction by which money was sent back is recorded already, as ``refund``."""
+
+    def __init__(self, refund: Refund) -> None:
+        super().__init__(refund)
+        self.refund = refund
 
 
 @dataclass(frozen=True)
@@ -55,7 +63,8 @@ def apply(
 
     A receiver that raises does not raise here: the state commits, ``delivered`` is False, and the signal is sent again
     later. Raises Payment.DoesNotExist when the row is gone, Django's database errors, and what the rules raise:
-    PayramDataError for an update of another payment, ValueError for a person's decision that cannot be made.
+    PayramDataError for an update of another payment, ValueError for a person's decision that cannot be made. Raises
+    RefundRecorded for a refund whose transaction is recorded already.
     """
     origin = Origin(source, payload, actor)
     while True:
@@ -86,14 +95,26 @@ def _apply(payment: Payment, update: Update, origin: Origin, *, retry: bool) -> 
 
 def _transition(payment: Payment, update: Update, origin: Origin, *, retry: bool) -> tuple[Decision, DeliveryResult]:
     group, now = lock(payment, joining=update.order if isinstance(update, Assignment) else None), timezone.now()
+    if isinstance(update, RefundRecord):
+        _refuse_repetition(update, group.root)
     options = conf.project(group.payment.project) if isinstance(update, PaymentUpdate) else None
     decision = rules.decide(group, update, now, options, receivers=notifications.listened(), retry=retry)
     _save(decision, origin)
     root = decision.group.root
     delivery = notifications.deliver(root, decision.notifications, previous_state=group.root.notified_state)
+    if delivery.failures or group.root.undelivered:
+        # A receiver may have decided more about the payment, on a row that it has read by itself.
+        root.refresh_from_db(using=database())
     if (correction := rules.after_delivery(group.root, decision, delivery.failures, now=now)) is not None:
         _save(correction, origin)
     return decision, delivery
+
+
+def _refuse_repetition(update: RefundRecord, root: Payment) -> None:
+    # The lock on the payment makes two at once come one after the other.
+    known = Refund.objects.using(database()).filter(payment=root, transaction=update.transaction)
+    if update.transaction and (refund := known.first()) is not None:
+        raise RefundRecorded(refund)
 
 
 def _save(decision: Decision, origin: Origin) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import logging
 from typing import TYPE_CHECKING, Any
 
-from asgiref.sync import sync_to_async
+from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils.decorators import classonlymethod
@@ -50,7 +51,8 @@ class Checkout:
         The row must be committed before PayRam is called. A decorator of ``dispatch`` would be lost behind a mixin such
         as LoginRequiredMixin.
         """
-        return outside_transactions(private(super().as_view(**initkwargs)))  # type: ignore[misc] # of the view beside it
+        view = super().as_view(**initkwargs)  # type: ignore[misc] # of the view beside it
+        return outside_transactions(private(_dispatched_in_thread(view) if iscoroutinefunction(view) else view))
 
     def get_order(self) -> Any:
         """Return the visitor's own order, or raise Http404."""
@@ -178,3 +180,15 @@ class AsyncCheckoutView(CheckoutAnswers, Checkout, View):
 
 async def _called(method: Any) -> Any:
     return await method() if inspect.iscoroutinefunction(method) else await sync_to_async(method)()
+
+
+def _dispatched_in_thread(view: Any) -> Any:
+    """Return an asynchronous view whose mixins may use the database: LoginRequiredMixin looks who the user is."""
+
+    @functools.wraps(view)
+    async def dispatched(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        # A mixin answers itself, or leaves it to the coroutine of post().
+        answer: Any = await sync_to_async(lambda: view(request, *args, **kwargs))()
+        return (await answer) if inspect.isawaitable(answer) else answer  # type: ignore[no-any-return]
+
+    return dispatched

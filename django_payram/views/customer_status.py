@@ -145,7 +145,8 @@ def customer_status(payment: Payment) -> CustomerStatus:
         sentence=_sentence(payment, status, is_closed=is_closed, is_over=is_over, is_sum_known=bool(received)) % words,
         tone=TONES[status],
         is_final=status in FINAL,
-        url=usable_link(payment) if status in PAYABLE and not (is_closed or is_over) else "",
+        # Of what was sent back in part, PayRam's page would ask for too little.
+        url=usable_link(payment) if status in PAYABLE and not (is_closed or is_over or payment.refunded_usd) else "",
         **figures,
     )
 

@@ -96,6 +96,12 @@ def test_a_payment_covers_what_was_paid_and_not_sent_back(facts, amount, covered
     assert payment.covers(Decimal(amount)) is covered
 
 
+@pytest.mark.parametrize("wrong", [49.99, True, None, "much", Decimal("NaN"), -1])
+def test_what_is_no_amount_is_not_compared(wrong):
+    with pytest.raises(ValueError, match=r"^amount (must|is)"):
+        PaymentFactory.build(paid=True).covers(wrong)
+
+
 def test_a_payment_covers_a_price_in_its_own_currency_alone():
     """F86, F90."""
     paid = {"state": State.FILLED, "filled_usd": Decimal("54.05"), "paid_at": NOW}

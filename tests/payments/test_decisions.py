@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 from django.utils import timezone
 
-from django_payram.exceptions import PayramAlreadyPaid, PayramRefused
+from django_payram.exceptions import InvalidPaymentRequest, PayramAlreadyPaid, PayramRefused
 from django_payram.models import Outcome, Payment, Refund, Review, Source, State, Status
 from django_payram.payments import assign, open_payment, record_refund, refresh, transitions, withdraw
 from django_payram.testing.factories import PaymentFactory
@@ -234,6 +234,60 @@ def test_a_wrong_amount_is_not_recorded(amount):
     with pytest.raises(ValueError, match=r"^amount_usd (must|is)"):
         record_refund(paid(), amount_usd=amount)
     assert not Refund.objects.exists()
+
+
+def test_a_refund_is_recorded_once_for_a_transaction():
+    """F84: a job that is run again, a form that is sent twice."""
+    payment = paid()
+    first = record_refund(payment, amount_usd=10, transaction="0xabc")
+    assert record_refund(payment, amount_usd="10.00", transaction=" 0xabc ") == first
+    assert payment.refunded_usd == 10
+    with pytest.raises(InvalidPaymentRequest, match=r"^transaction is recorded already, with 10\.00 USD\.$"):
+        record_refund(payment, amount_usd=11, transaction="0xabc")
+    record_refund(payment, amount_usd=10, transaction="0xdef")
+    record_refund(payment, amount_usd=10)
+    record_refund(payment, amount_usd=10)
+    assert (payment.refunds.count(), payment.refunded_usd) == (4, 40)
+    assert record_refund(paid(), amount_usd=10, transaction="0xabc") != first
+
+
+def test_no_more_is_sent_back_than_has_come():
+    payment = paid(usd="10.001", amount_usd=10)
+    with pytest.raises(ValueError, match="at most 10"):
+        record_refund(payment, amount_usd="10.01")
+    record_refund(payment, amount_usd=10)
+    assert payment.status == Status.REFUNDED
+
+
+def test_a_link_of_which_money_was_sent_back_is_not_used_again(payram, order, client):
+    payment = pay_for(order)
+    payram.pay(payment, 20)
+    record_refund(payment, amount_usd=10)
+    assert payment.url not in client.get(f"/payram/payments/{payment.token}/").content.decode()
+    again = pay_for(order)
+    assert again != payment
+    payram.pay(again)
+    again.refresh_from_db()
+    assert (again.is_paid, again.review) == (True, "")
+
+
+@pytest.mark.parametrize("wrong", [None, 5, b"x"])
+@pytest.mark.parametrize("argument", ["transaction", "note", "actor", "source"])
+def test_a_wrong_argument_of_a_refund_is_named(argument, wrong):
+    with pytest.raises(InvalidPaymentRequest, match=f"^{argument} must be"):
+        record_refund(paid(), amount_usd=1, **{argument: wrong})
+    assert not Refund.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"reason": None}, {"reason": 5}, {"actor": None}, {"actor": "\x00"}, {"source": "bogus"}]
+)
+def test_a_wrong_argument_of_a_withdrawal_is_named(wrong):
+    (argument,) = wrong
+    payment = PaymentFactory()
+    with pytest.raises(InvalidPaymentRequest, match=f"^{argument} must be"):
+        withdraw(payment, **wrong)
+    assert not payment.events.exists()
 
 
 def test_a_transaction_that_is_too_long_is_refused():

@@ -12,9 +12,10 @@ from django_payram.exceptions import PayramAlreadyPaid, PayramDataError
 from django_payram.gateway.client import client_for
 from django_payram.models import Payment, PaymentEvent, Review, State, database, order_type
 from django_payram.payments import adopt, open_payment
+from django_payram.signals import payment_paid
 from django_payram.testing.factories import PaymentFactory
 from tests.payments.helpers import asked, send_webhook
-from tests.shop.models import GiftOrder, Order, OrderProxy, ShelfOrder
+from tests.shop.models import GiftOrder, NumberedOrder, Order, OrderProxy, ShelfOrder
 
 pytestmark = pytest.mark.django_db
 
@@ -33,9 +34,15 @@ def forget(*rows):
 # One order, whatever model it was loaded as
 
 
-@pytest.fixture(params=["child", "proxy"])
+@pytest.fixture(params=["child", "child with a key of its own", "proxy"])
 def faces(request):
     """The same order loaded as two models."""
+    if request.param == "child with a key of its own":
+        NumberedOrder.objects.create()
+        Order.objects.create()
+        numbered = NumberedOrder.objects.create()
+        assert numbered.pk != numbered.order_id
+        return numbered, Order.objects.get(pk=numbered.order_id)
     if request.param == "child":
         gift = GiftOrder.objects.create()
         return gift, Order.objects.get(pk=gift.pk)
@@ -58,6 +65,26 @@ def test_an_order_that_is_paid_as_one_model_is_paid_as_the_other(payram, faces):
     assert caught.value.payment == payment
     assert payment.order == faces[1]
     assert list(Payment.objects.for_order(faces[0])) == list(Payment.objects.for_order(faces[1])) == [payment]
+
+
+def test_receivers_and_queries_see_the_order_under_any_of_its_models(payram, faces):
+    told = []
+
+    def receive(order, payment, **kwargs):
+        told.append(order)
+
+    for model in {type(face) for face in faces}:
+        payment_paid.on(model)(receive)
+    try:
+        payment = payram.pay(pay_for(faces[0]))
+    finally:
+        payment_paid.disconnect(receive)
+    assert sorted(told, key=repr) == sorted(faces, key=repr)
+    for face in faces:
+        rows = type(face).objects.filter(pk=face.pk)
+        assert Payment.objects.for_orders(rows).get() == payment
+        assert type(face).objects.filter(payments=payment).get() == face
+        assert face.payments.get() == payment
 
 
 def test_an_order_can_be_set_under_any_of_its_models(faces):

@@ -108,6 +108,14 @@ def test_a_rate_that_is_no_decimal_above_zero_is_a_wrong_setting(euro, order, ra
     assert not Payment.objects.exists()
 
 
+@pytest.mark.parametrize("rate", [Decimal("1e999999"), Decimal("1e30")])
+def test_a_rate_that_makes_too_much_of_a_price_is_named(euro, order, rate):
+    RATES["EUR"] = rate
+    with pytest.raises((ImproperlyConfigured, ValueError), match=r"RATES of PAYRAM|^amount must have at most"):
+        pay_for(order, currency="EUR")
+    assert not Payment.objects.exists()
+
+
 def test_a_price_of_less_than_a_cent_is_refused(euro, order):
     with pytest.raises(ValueError, match=r"^amount must be worth at least one cent"):
         pay_for(order, "0.01", currency="JPY")
@@ -169,8 +177,12 @@ def test_a_link_whose_time_is_over_is_not_given_out_again(payram, order):
     assert pay_for(order) != first
 
 
-@pytest.mark.parametrize("wrong", [timedelta(0), timedelta(seconds=-1), timedelta.max, 900, "15 minutes"])
+@pytest.mark.parametrize(
+    "wrong", [timedelta(0), timedelta(seconds=-1), timedelta(seconds=59), timedelta.max, 900, "15 minutes"]
+)
 def test_a_wrong_time_to_live_raises_before_anything_is_written(payram, order, wrong):
-    with pytest.raises(ValueError, match=r"^expires_in must be a timedelta above zero, of at most 365 days\.$"):
+    with pytest.raises(
+        ValueError, match=r"^expires_in must be a timedelta of a minute at least, and of 365 days at most\.$"
+    ):
         open_payment(order, amount=1, email="buyer@example.org", expires_in=wrong)
     assert not Payment.objects.exists()

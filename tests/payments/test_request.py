@@ -10,6 +10,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 
+from django_payram.exceptions import InvalidPaymentRequest
 from django_payram.models import Payment, orders
 from django_payram.payments import open_payment
 from django_payram.payments.request import check_request
@@ -114,6 +115,39 @@ def test_a_wrong_customer_id_raises(order, customer_id, said):
 def test_the_longest_email_and_customer_id_are_fine(payram):
     payment = open_payment(amount=1, email=email_of(254), customer_id="x" * 255)
     assert (len(payment.customer_email), len(payment.customer_id)) == (254, 255)
+
+
+def nested(depth):
+    value = {}
+    for _ in range(depth):
+        value = {"a": value}
+    return value
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"amount": -(10**5000)},
+        {"amount": 10**5000},
+        {"amount": "x" * 10**6},
+        {"amount": "1." + "1" * 10**5},
+        {"email": "a@ex\ud800.com"},
+        {"email": "a\x00@example.org"},
+        {"project": []},
+        {"project": None},
+        {"project": 5},
+        {"metadata": nested(100_000)},
+    ],
+    ids=lambda wrong: next(iter(wrong)),
+)
+def test_a_wrong_argument_is_named_in_a_short_sentence(payram, order, wrong):
+    (argument,) = wrong
+    with pytest.raises(InvalidPaymentRequest) as caught:
+        open_payment(order, **{"amount": 1, "email": "buyer@example.org", **wrong})
+    assert caught.value.argument == argument
+    assert str(caught.value).startswith(f"{argument} ")
+    assert len(str(caught.value)) < 200
+    assert not Payment.objects.exists()
 
 
 @pytest.mark.parametrize("metadata", [{"when": timezone.now()}, {"x": float("nan")}, "text", 7])

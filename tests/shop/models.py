@@ -52,6 +52,13 @@ class GiftOrder(Order):
     message = models.CharField(max_length=100, default="")
 
 
+class NumberedOrder(Order):
+    """The same with a primary key of its own."""
+
+    order = models.OneToOneField(Order, models.CASCADE, parent_link=True)
+    number = models.BigAutoField(primary_key=True)
+
+
 class OrderProxy(Order):
     class Meta:
         proxy = True

@@ -8,8 +8,10 @@ from decimal import Decimal
 
 import pytest
 from asgiref.sync import async_to_sync, sync_to_async
+from django.contrib.auth.mixins import LoginRequiredMixin
 from django.db import connections
 from django.test import AsyncClient, AsyncRequestFactory
+from django.urls import include, path
 
 from django_payram.exceptions import PayramUnavailable
 from django_payram.gateway.client import Client
@@ -64,6 +66,34 @@ def test_the_shops_methods_may_be_coroutines(payram, order):
     response = async_to_sync(Awaiting.as_view())(AsyncRequestFactory().post("/"), pk=order.pk)
     assert response.status_code == 303
     assert Payment.objects.get().purpose == "deposit"
+
+
+class PayOwnOrder(LoginRequiredMixin, AsyncCheckoutView):
+    def get_order(self):
+        return Order.objects.get(pk=self.kwargs["pk"])
+
+    def get_amount(self, order):
+        return order.total
+
+    def get_email(self, order):
+        return order.email
+
+
+urlpatterns = [
+    path("payram/", include("django_payram.urls")),
+    path("own/<str:pk>/", PayOwnOrder.as_view()),
+]
+
+
+@pytest.mark.urls(__name__)
+@pytest.mark.parametrize(("logs_in", "status"), [(True, 303), (False, 302)])
+def test_djangos_mixins_may_stand_before_the_view(payram, order, django_user_model, logs_in, status):
+    client = AsyncClient()
+    if logs_in:
+        client.force_login(django_user_model.objects.create_user("kim"))
+    response = async_to_sync(client.post)(f"/own/{order.pk}/", secure=True)
+    assert response.status_code == status
+    assert Payment.objects.exists() == logs_in
 
 
 def test_the_verbs_can_be_awaited(payram, order):

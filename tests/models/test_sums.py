@@ -1,0 +1,53 @@
+"""Sums over payments are what their rows say, whatever the filter."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from django_payram.models import Payment
+from django_payram.payments import record_refund
+from django_payram.testing.factories import PaymentFactory
+from tests.payments.helpers import pay_for
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def topped_up(payram, order):
+    payment = pay_for(order)
+    payram.pay(payment, 20)
+    payram.sandbox.top_up(payment.reference)
+    payram.deliver()
+    payment.refresh_from_db()
+    assert payment.is_paid
+    return payment
+
+
+def test_a_payment_counts_with_its_top_ups(topped_up, order):
+    whole = Decimal("49.99")
+    assert order.payments.paid().received_usd() == whole
+    assert order.payments.with_status("paid").received_usd() == whole
+    assert order.payments.all().received_usd() == whole
+    record_refund(topped_up, amount_usd=10)
+    assert [rows.net_usd() for rows in (order.payments.paid(), order.payments.all())] == [whole - 10] * 2
+
+
+def test_a_top_up_counts_by_itself_where_what_it_tops_up_is_left_out(topped_up, order):
+    assert order.payments.filter(parent=topped_up).received_usd() == Decimal("29.99")
+    assert order.payments.exclude(pk=topped_up.pk).net_usd() == Decimal("29.99")
+
+
+def test_a_payment_that_a_join_brings_twice_counts_once():
+    payment = PaymentFactory(paid=True, amount_usd=50, filled_usd=50)
+    for _ in range(2):
+        record_refund(payment, amount_usd=5)
+    assert Payment.objects.filter(refunds__amount_usd=5).net_usd() == 40
+
+
+def test_the_sum_of_a_slice_is_that_of_its_rows():
+    for amount in (10, 20, 40):
+        PaymentFactory(paid=True, amount_usd=amount, filled_usd=amount)
+    assert Payment.objects.order_by("pk")[:2].received_usd() == 30
+    assert Payment.objects.none().net_usd() == 0
