@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.models import CHANGE, LogEntry
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from django_payram.exceptions import PayramError
-from django_payram.gateway.redaction import clean_text
-from django_payram.models import Payment, Source
-from django_payram.payments import refresh, rules, transitions
+from django_payram.models import Outcome, Payment, Source
+from django_payram.payments import refresh, transitions
 from django_payram.polling.worker import Summary, run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from django.contrib.admin import ModelAdmin
     from django.db.models import QuerySet
     from django.http import HttpRequest
-
-
-class ReasonForm(forms.Form):
-    """Why a person decided as they did; it goes into the timeline."""
-
-    reason = forms.CharField(label=_("Reason"), max_length=500, strip=True)
 
 
 # On the list: the selected payments
@@ -47,6 +40,7 @@ def ask_payram_now(_admin: ModelAdmin[Payment], request: HttpRequest, queryset: 
         "PayRam was asked about %(count)d payment.", "PayRam was asked about %(count)d payments.", summary.asked
     )
     messages.success(request, text % {"count": summary.asked})
+    _remember(request, list(chosen), Outcome.ASKED)
 
 
 @admin.action(description=_("Notify receivers again"), permissions=["ask"])
@@ -66,6 +60,7 @@ def _ask(request: HttpRequest, payment: Payment) -> None:
         messages.error(request, str(exc))
     else:
         messages.success(request, _("PayRam was asked, and its answer is recorded."))
+    _remember(request, [payment], Outcome.ASKED)
     if payment.undelivered:
         _tell_failure(request, payment)
 
@@ -82,34 +77,18 @@ def _notify_again(request: HttpRequest, payment: Payment) -> None:
         messages.success(request, text % {"payment": payment})
     else:
         _tell_failure(request, payment)
+    _remember(request, [payment], Outcome.ANNOUNCED)
 
 
-def _accept(request: HttpRequest, payment: Payment) -> None:
-    _decide(request, payment, rules.Acceptance, _("The payment counts as paid."))
+def _remember(request: HttpRequest, payments: Sequence[Payment], outcome: Outcome) -> None:
+    """Write who did it in the timeline of the payments, and in Django's own history."""
+    transitions.note(payments, outcome, source=Source.ADMIN, actor=request.user.get_username())
+    message = str(outcome.label)
+    LogEntry.objects.log_actions(request.user.pk, payments, CHANGE, change_message=message)  # type: ignore[arg-type]
 
 
-def _resolve(request: HttpRequest, payment: Payment) -> None:
-    _decide(request, payment, rules.Resolution, _("The review is resolved."))
-
-
-def _decide(request: HttpRequest, payment: Payment, decision: Callable[[str], rules.Update], done: Any) -> None:
-    form = ReasonForm(request.POST)
-    if not form.is_valid():
-        messages.error(request, _("Please give a reason; it goes into the timeline."))
-        return
-    try:
-        update = decision(clean_text(form.cleaned_data["reason"]))
-        transitions.apply(payment, update, source=Source.ADMIN, actor=request.user.get_username())
-    except ValueError:
-        messages.error(request, _("The payment cannot be decided in this way any more."))
-        return
-    messages.success(request, done)
-
-
-BUTTONS: dict[str, tuple[str, Callable[[HttpRequest, Payment], None]]] = {
-    "ask": ("ask", _ask),
-    "announce": ("ask", _notify_again),
-    "accept": ("review", _accept),
-    "resolve": ("review", _resolve),
+BUTTONS: dict[str, Callable[[HttpRequest, Payment], None]] = {
+    "ask": _ask,
+    "announce": _notify_again,
 }
-"""The buttons of a payment's page: the permission that each needs, and what it does."""
+"""The buttons of a payment's page, which ask nothing first."""

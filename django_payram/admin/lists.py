@@ -9,7 +9,8 @@ from django.core.paginator import Paginator
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
-from django_payram.models import Payment, Status
+from django_payram.admin.words import word
+from django_payram.models import Payment, Review, Status
 
 if TYPE_CHECKING:
     from typing import Any
@@ -58,19 +59,37 @@ class ProjectFilter(admin.SimpleListFilter):
 
 
 class StatusFilter(admin.SimpleListFilter):
-    """Where payments stand, in the words that customers read as well."""
+    """Where payments stand."""
 
     title = _("status")
     parameter_name = "status"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:  # noqa: ARG002 - Django's
         """Return every status there is."""
-        return list(Status.choices)
+        return [(status.value, word(status)) for status in Status]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002 - Django's
         """Return the payments that have the chosen one."""
         chosen = self.value()
         return queryset.with_status(chosen) if chosen in Status.values else queryset  # type: ignore[attr-defined]
+
+
+class ReviewFilter(admin.SimpleListFilter):
+    """What needs a person, for whatever reason or for one."""
+
+    title = _("needs review")
+    parameter_name = "review"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:  # noqa: ARG002 - Django's
+        """Return every reason there is."""
+        return [("any", _("Any reason")), *Review.choices]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002 - Django's
+        """Return the payments under review for the chosen one."""
+        if self.value() in Review.values:
+            # Both conditions: the index of reviews leaves out the payments that are under none.
+            return queryset.filter(review=self.value(), review__gt="")
+        return queryset.needing_review() if self.value() == "any" else queryset  # type: ignore[attr-defined]
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]

@@ -2,51 +2,52 @@
 
 from __future__ import annotations
 
-import uuid
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.contrib.admin.utils import quote
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q
 from django.http import Http404, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
-from django.urls import NoReverseMatch, path, reverse
+from django.urls import path, reverse
 from django.utils.html import format_html
-from django.utils.timesince import timesince
 from django.utils.translation import gettext_lazy as _
 
 from django_payram.admin import actions
-from django_payram.admin.lists import ProjectFilter, ReadOnlyAdmin, StatusFilter
-from django_payram.models import DATABASE_BUSY, Payment, order_type
-from django_payram.payments.links import usable_link
-from django_payram.templatetags.payram import price, usd, web_address
+from django_payram.admin.columns import PaymentColumns
+from django_payram.admin.decisions import DECISIONS, decision_view
+from django_payram.admin.inbox import inbox_view
+from django_payram.admin.lists import ProjectFilter, ReadOnlyAdmin, ReviewFilter, StatusFilter
+from django_payram.admin.panel import panel
+from django_payram.admin.search import matching
+from django_payram.models import DATABASE_BUSY, Payment
 from django_payram.views.decorators import outside_transactions
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from django.db.models import QuerySet
     from django.http import HttpRequest
     from django.urls import URLPattern
     from django.utils.safestring import SafeString
 
-TIMELINE_LENGTH = 200
-"""The newest events that a payment's page shows; older ones are in the list of events."""
-
 CHECKBOX = '<input type="checkbox" name="{}" value="{}" aria-label="{}" class="action-select">'
-
-EXACT_SEARCH = ("reference", "customer_id", "order_id", "deposit_address")
 
 
 @admin.register(Payment)
-class PaymentAdmin(ReadOnlyAdmin):
-    """The list of payments, and one payment with its timeline."""
+class PaymentAdmin(PaymentColumns, ReadOnlyAdmin):
+    """The list of payments, and one payment with what can be decided about it and its timeline."""
 
     actions = (actions.ask_payram_now, actions.announce_again)
-    list_display = ("label", "status", "review", "amount", "received", "order_link", "age", "customer_email")
-    list_filter = (StatusFilter, "review", ProjectFilter, "created_at")
+    date_hierarchy = "paid_at"
+    list_display = ("label", "order_link", "status", "amount", "received", "customer", "age", "needs_review")
+    list_filter = (StatusFilter, ReviewFilter, ProjectFilter, "created_at", "paid_at")
     list_per_page = 50
     ordering = ("-created_at", "-pk")
-    search_help_text = _("A whole reference, token, e-mail, customer id, order id or deposit address.")
+    search_help_text = _(
+        "An order number, the beginning of an e-mail, a transaction hash, a deposit address, a reference, a token or a "
+        "customer id."
+    )
     search_fields = ("reference",)  # shows the search box; get_search_results does the work
     change_list_template = "admin/django_payram/payment/change_list.html"
     change_form_template = "admin/django_payram/payment/change_form.html"
@@ -55,30 +56,26 @@ class PaymentAdmin(ReadOnlyAdmin):
             None,
             {
                 "fields": (
-                    *("token", "reference", "project", "order_link", "order_number", "purpose"),
-                    *("customer_id", "customer_email", "page_link"),
-                )
-            },
-        ),
-        (
-            _("Money"),
-            {
-                "fields": (
-                    *("status", "state", "review", "price", "amount", "received", "missing", "forgiven"),
-                    *("surplus", "refunded", "coins", "paid_at", "tops_up"),
+                    *("token", "reference", "project", "order_link", "purpose", "tops_up"),
+                    *("customer_id", "customer_email", "page_link", "status_link"),
                 )
             },
         ),
         (
             _("On the chain"),
-            {"fields": ("currency", "blockchain", "deposit_address", "transaction_link", "confirmed")},
+            {
+                "fields": (
+                    *("state", "coins", "currency", "blockchain", "deposit_address"),
+                    *("transaction_link", "transaction_hash", "confirmed"),
+                )
+            },
         ),
         (_("Receivers"), {"fields": ("undelivered", "delivery_attempts", "next_delivery_at", "announce_error")}),
         (
             _("Times"),
             {
                 "fields": (
-                    *("created_at", "updated_at", "expires_at", "withdrawn_at", "closed_at"),
+                    *("created_at", "updated_at", "paid_at", "expires_at", "withdrawn_at", "closed_at"),
                     *("checked_at", "next_check_at"),
                 )
             },
@@ -86,106 +83,12 @@ class PaymentAdmin(ReadOnlyAdmin):
         (_("Metadata"), {"fields": ("metadata",), "classes": ("collapse",)}),
     )
 
-    # What is shown
+    class Media:
+        """Colours of statuses, and the layout of the panel and of the pages for decisions."""
 
-    @admin.display(description=_("payment"), ordering="reference")
-    def label(self, payment: Payment) -> str:
-        """Return the reference, or the token of a payment that has none."""
-        return str(payment)
+        css = {"all": ("django_payram/admin.css",)}
 
-    @admin.display(description=_("amount"), ordering="amount_usd")
-    def amount(self, payment: Payment) -> str:
-        """Return what was asked for."""
-        return usd(payment.amount_usd)
-
-    @admin.display(description=_("received"), ordering="filled_usd")
-    def received(self, payment: Payment) -> str:
-        """Return what has come, top-ups included."""
-        return usd(payment.received_usd)
-
-    @admin.display(description=_("missing"))
-    def missing(self, payment: Payment) -> str:
-        """Return what is still to come."""
-        return usd(payment.missing_usd)
-
-    @admin.display(description=_("status"))
-    def status(self, payment: Payment) -> str:
-        """Return where the payment stands."""
-        return str(payment.status.label)
-
-    @admin.display(description=_("price"))
-    def price(self, payment: Payment) -> str:
-        """Return what the order costs, in the shop's currency."""
-        return price(payment.price)
-
-    @admin.display(description=_("forgiven"))
-    def forgiven(self, payment: Payment) -> str:
-        """Return what lacks although the payment is paid."""
-        return usd(payment.forgiven_usd)
-
-    @admin.display(description=_("refunded"))
-    def refunded(self, payment: Payment) -> str:
-        """Return what was sent back."""
-        return usd(payment.refunded_usd)
-
-    @admin.display(description=_("surplus"))
-    def surplus(self, payment: Payment) -> str:
-        """Return what has come beyond the amount."""
-        return usd(payment.surplus_usd)
-
-    @admin.display(description=_("received amount, as PayRam gives it"))
-    def coins(self, payment: Payment) -> str:
-        """Return PayRam's own figure: coin units, or US dollars from servers before July 2026."""
-        return "" if payment.filled_amount is None else f"{payment.filled_amount.normalize():f}"
-
-    @admin.display(description=_("confirmations"))
-    def confirmed(self, payment: Payment) -> str:
-        """Return confirmations seen and required."""
-        if payment.confirmations is None:
-            return ""
-        return f"{payment.confirmations} / {payment.confirmations_required or '?'}"
-
-    @admin.display(description=_("age"), ordering="created_at")
-    def age(self, payment: Payment) -> str:
-        """Return how long ago the payment was opened."""
-        return timesince(payment.created_at, depth=1)
-
-    @admin.display(description=_("order"), ordering="order_id")
-    def order_link(self, payment: Payment) -> str:
-        """Return a link to the order's own admin page; the order itself is not loaded, so that lists stay cheap."""
-        if payment.order_type_id is None:
-            return ""
-        kind = order_type(payment)
-        text = f"{kind.name} {payment.order_id}"
-        return self._link(f"{kind.app_label}_{kind.model}_change", payment.order_id, text)
-
-    @admin.display(description=_("PayRam's page"))
-    def page_link(self, payment: Payment) -> str:
-        """Return a link to the page where the customer pays."""
-        return _outside(payment.url) if usable_link(payment) else payment.url
-
-    @admin.display(description=_("transaction"))
-    def transaction_link(self, payment: Payment) -> str:
-        """Return a link to the transaction on the chain."""
-        return _outside(payment.explorer_url)
-
-    @admin.display(description=_("tops up"))
-    def tops_up(self, payment: Payment) -> str:
-        """Return a link to the payment that this one tops up."""
-        if payment.parent_id is None:
-            return ""
-        return self._link("django_payram_payment_change", payment.parent_id, str(payment.parent))
-
-    def _link(self, page: str, key: str | int, text: str) -> str:
-        """Link to another page of the same admin site, if that site has it."""
-        try:
-            return format_html(
-                '<a href="{}">{}</a>', reverse(f"{self.admin_site.name}:{page}", args=[quote(key)]), text
-            )
-        except NoReverseMatch:
-            return text
-
-    # Searching
+    # The list
 
     def get_search_results(
         self,
@@ -193,28 +96,35 @@ class PaymentAdmin(ReadOnlyAdmin):
         queryset: QuerySet[Payment],
         search_term: str,
     ) -> tuple[QuerySet[Payment], bool]:
-        """Find whole values only: each is answered by an index, whatever the number of payments."""
+        """Find what people say on the phone: each is answered by an index, whatever the number of payments."""
         term = search_term.strip()
         if not term or "\x00" in term:
             return queryset, False
-        found = Q(customer_email__in=[term, term.lower()])
-        for name in EXACT_SEARCH:
-            found |= Q(**{name: term})
-        if token := _uuid(term):
-            found |= Q(token=token)
-        return queryset.filter(found), False
+        return matching(queryset, term), False
 
-    # Pages and permissions
+    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
+        """Return the newest first; of a span of payment dates those paid last."""
+        is_of_paid = any(name.startswith("paid_at__") for name in request.GET)
+        return ("-paid_at", "-pk") if is_of_paid else self.ordering
 
     def action_checkbox(self, obj: Payment) -> SafeString:
         """Return the box that chooses a row. Django's own is a template rendered, a fifth of the page's time."""
         label = _("Select this object for an action - {}").format(obj)
         return format_html(CHECKBOX, ACTION_CHECKBOX_NAME, obj.pk, label)
 
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """Remember with each row who looks at it: links lead only where the user may go."""
+        changelist = super().get_changelist_instance(request)
+        for payment in changelist.result_list:
+            payment.viewer = request.user
+        return changelist
+
     @outside_transactions
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Show the list, or do an action: no lock is held on a payment while PayRam is asked about the next one."""
         return super().changelist_view(request, extra_context)
+
+    # Permissions
 
     def has_ask_permission(self, request: HttpRequest) -> bool:
         """Return whether the user may ask PayRam and notify receivers again."""
@@ -224,16 +134,25 @@ class PaymentAdmin(ReadOnlyAdmin):
         """Return whether the user may settle payments under review."""
         return request.user.has_perm("django_payram.review_payment")
 
+    def may_decide(self, request: HttpRequest, name: str) -> bool:
+        """Return whether the user may take the decision of that name."""
+        return request.user.has_perm(f"django_payram.{DECISIONS[name].permission}_payment")
+
+    # Pages
+
     def get_urls(self) -> list[URLPattern]:
-        """Add the report on the connection to PayRam, and the buttons of a payment's page."""
+        """Add the inbox, the report on the connection to PayRam, and the buttons and decisions of a payment."""
         wrap = self.admin_site.admin_view
-        doctor = path("doctor/", wrap(self.doctor_view), name="django_payram_payment_doctor")
-        view = wrap(self.button_view)
-        buttons = [
-            path(f"<path:object_id>/{name}/", view, {"button": name}, name=f"django_payram_payment_{name}")
-            for name in actions.BUTTONS
+        views: dict[str, tuple[str, Callable[..., HttpResponse]]] = {
+            "doctor/": ("doctor", self.doctor_view),
+            "inbox/": ("inbox", partial(inbox_view, self)),
+            **{f"<path:object_id>/{name}/": (name, partial(self.button_view, name)) for name in actions.BUTTONS},
+            **{f"<path:object_id>/{name}/": (name, partial(self.decision_view, name)) for name in DECISIONS},
+        }
+        own = [
+            path(address, wrap(view), name=f"django_payram_payment_{name}") for address, (name, view) in views.items()
         ]
-        return [doctor, *buttons, *super().get_urls()]
+        return [*own, *super().get_urls()]
 
     def doctor_view(self, request: HttpRequest) -> HttpResponse:
         """Show what ``payram_doctor`` says."""
@@ -241,44 +160,43 @@ class PaymentAdmin(ReadOnlyAdmin):
 
         return doctor_view(request, self.admin_site)
 
-    def button_view(self, request: HttpRequest, object_id: str, button: str) -> HttpResponse:
+    def button_view(self, button: str, request: HttpRequest, object_id: str) -> HttpResponse:
         """Do what a button of a payment's page says, and lead back to the page."""
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
-        permission, act = actions.BUTTONS[button]
-        if not (self.has_view_permission(request) and getattr(self, f"has_{permission}_permission")(request)):
+        if not (self.has_view_permission(request) and self.has_ask_permission(request)):
             raise PermissionDenied
-        payment = self.get_object(request, object_id)
-        if payment is None:
-            raise Http404
+        payment = self._payment(request, object_id)
         try:
-            act(request, payment)
+            actions.BUTTONS[button](request, payment)
         except DATABASE_BUSY:
             messages.error(request, _("The database is busy. Please try again in a minute."))
         return HttpResponseRedirect(reverse(f"{self.admin_site.name}:django_payram_payment_change", args=[payment.pk]))
 
+    def decision_view(self, name: str, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask for what a decision needs, or take it."""
+        if not (self.has_view_permission(request) and self.may_decide(request, name)):
+            raise PermissionDenied
+        return decision_view(self, request, self._payment(request, object_id), name)
+
+    def _payment(self, request: HttpRequest, object_id: str) -> Payment:
+        payment: Payment | None = self.get_object(request, object_id)
+        if payment is None:
+            raise Http404
+        return payment
+
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        """Add the timeline and the buttons that the user may press."""
-        payment: Payment = context["original"]
-        events = payment.events.order_by("-created_at", "-pk")[:TIMELINE_LENGTH]
-        context |= {
-            "timeline": reversed(events),
+        """Add the panel with the decisions that the user may take, and the timeline."""
+        payment: Any = context["original"]
+        payment.viewer = request.user
+        context |= panel(payment) | {
             "may_ask": self.has_ask_permission(request),
-            "may_review": self.has_review_permission(request) and (bool(payment.review) or payment.is_held),
-            "reason_form": actions.ReasonForm(auto_id="%s"),
+            "decisions": [
+                (f"admin:django_payram_payment_{name}", decision.title)
+                for name, decision in DECISIONS.items()
+                if self.may_decide(request, name) and decision.is_possible(payment)
+            ],
         }
         return super().render_change_form(request, context, *args, **kwargs)
-
-
-def _uuid(text: str) -> uuid.UUID | None:
-    try:
-        return uuid.UUID(text)
-    except ValueError:
-        return None
-
-
-def _outside(url: str) -> str:
-    link = web_address(url)
-    return format_html('<a href="{}" rel="noopener noreferrer">{}</a>', link, link) if link else url

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 MOST_CONFLICTS = 5
 """After so many the conflict is another one, or the caller's transaction cannot see who was faster."""
 
-LONGEST_TRANSACTION, LONGEST_ACTOR = 255, 150
-"""Characters that the columns hold."""
+LONGEST_TRANSACTION = 255
+"""Characters that the column holds."""
 
 
 def withdraw(payment: Payment, *, reason: str = "", source: Source = Source.SHOP, actor: str = "") -> Payment:
@@ -91,7 +91,7 @@ def record_refund(
     amount = read_amount("amount_usd", amount_usd)
     transaction = read_text("transaction", transaction, longest=LONGEST_TRANSACTION).strip()
     actor = _actor(actor)
-    update = rules.RefundRecord(amount, transaction, read_text("note", note), actor[:LONGEST_ACTOR])
+    update = rules.RefundRecord(amount, transaction, read_text("note", note), actor[: transitions.LONGEST_ACTOR])
     try:
         refund = transitions.apply(payment, update, source=_source(source), actor=actor).refund
     except transitions.RefundRecorded as exc:

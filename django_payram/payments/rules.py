@@ -826,9 +826,14 @@ def _tell_those_left(draft: _Draft, left: Iterable[Payment]) -> None:
             other.next_delivery_at = draft.now
 
 
+def refundable_usd(payment: Payment) -> Decimal:
+    """Return the US dollars that are left of a payment to be sent back, in whole cents."""
+    return payment.net_usd.quantize(CENT, rounding=ROUND_DOWN)
+
+
 def _record_refund(draft: _Draft, update: RefundRecord) -> None:
     root = draft.root
-    left = root.net_usd.quantize(CENT, rounding=ROUND_DOWN)
+    left = refundable_usd(root)
     if update.amount_usd > left:
         raise ValueError(f"amount_usd must be at most {left}, which is left of the payment {root}.")
     root.refunded_usd += update.amount_usd

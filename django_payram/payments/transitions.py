@@ -20,9 +20,14 @@ from django_payram.payments.locks import OrderChanged, lock
 from django_payram.payments.rules import Assignment, Decision, Redelivery, RefundRecord, Update
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from django_payram.payments.notifications import DeliveryResult
 
 logger = logging.getLogger("django_payram")
+
+LONGEST_ACTOR = 150
+"""Characters that the columns hold; shops may have longer user names."""
 
 
 @dataclass(frozen=True)
@@ -134,8 +139,7 @@ def _save(decision: Decision, origin: Origin) -> None:
             "payload": origin.payload if event.outcome == Outcome.RECORDED else None,
             "error": event.error,
             "note": event.note,
-            # Shops may have longer user names than the column holds.
-            "actor": origin.actor[:150],
+            "actor": origin.actor[:LONGEST_ACTOR],
             "created_at": now,
         }
         for event in decision.events
@@ -153,6 +157,26 @@ def notify(payment: Payment, *, source: Source = Source.RESYNC) -> TransitionRes
 def notify_again(payment: Payment, *, source: Source = Source.ADMIN, actor: str = "") -> TransitionResult:
     """Send receivers what is true of the payment now, whether or not they were sent it before."""
     return apply(payment, Redelivery(everything=True), source=source, actor=actor)
+
+
+def note(payments: Iterable[Payment], outcome: Outcome, *, source: Source, actor: str) -> None:
+    """Write in the timelines of payments what a person did that changed nothing by itself."""
+    now = timezone.now()
+    rows = [
+        {
+            "payment_id": payment.pk,
+            "project": payment.project,
+            "reference": payment.reference or "",
+            "source": source,
+            "outcome": outcome,
+            "state_before": payment.state,
+            "state_after": payment.state,
+            "actor": actor[:LONGEST_ACTOR],
+            "created_at": now,
+        }
+        for payment in payments
+    ]
+    statements.insert(PaymentEvent, rows, using=database())
 
 
 def free_live_slot(payment: Payment) -> None:

@@ -84,6 +84,6 @@ def test_a_user_name_longer_than_the_column_can_act(payram, monkeypatch):
     client.force_login(user)
     payment = PaymentFactory(state=State.FILLED, filled_usd=1, review=Review.AMOUNT, reviews_raised=["amount"])
     page = f"/admin/django_payram/payment/{payment.pk}/accept/"
-    assert client.post(page, {"reason": "Fine, says kim@example.org."}).status_code == 302
+    assert client.post(page, {"reason": "Fine, says kim@example.org.", "confirm": "on"}).status_code == 302
     event = payment.events.get(outcome="accepted")
     assert (event.actor, event.note) == ("k" * 150, "Fine, says [e-mail]")

@@ -1,0 +1,58 @@
+"""Finding payments by what people say on the phone, each by an index."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+from django.db.models import Q
+
+from django_payram.admin.lists import LISTED
+from django_payram.models.indexes import starts_with
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+
+    from django_payram.models import Payment
+
+EXACT = ("reference", "customer_id", "order_id")
+
+
+def matching(payments: QuerySet[Payment], term: str) -> QuerySet[Payment]:
+    """Return the payments that ``term`` names.
+
+    It is a whole reference, token, customer id, order id, order number, transaction hash or deposit address, or the
+    beginning of an e-mail address; the last four in any case.
+    """
+    # One condition at a time: joined by OR, they are answered by reading every row as soon as one has no index.
+    rows = payments.model._base_manager.using(payments.db).order_by()  # noqa: SLF001 - Django's documented name
+    first, *others = [
+        rows.filter(condition).values_list("pk", flat=True) for condition in _conditions(term, payments.db)
+    ]
+    return payments.filter(pk__in=list(first.union(*others, all=True)[: LISTED + 1]))
+
+
+def _conditions(term: str, using: str) -> list[Q]:
+    number = term.removeprefix("#")
+    conditions = [
+        *(Q((name, term)) for name in EXACT),
+        starts_with("customer_email", term, using=using),
+        # Indexes of what few payments have leave out the others.
+        *(_in_any_case(name, term, using) for name in ("deposit_address", "transaction_hash", "order_number")),
+    ]
+    if number != term:
+        conditions.append(_in_any_case("order_number", number, using))
+    if token := _uuid(term):
+        conditions.append(Q(token=token))
+    return conditions
+
+
+def _in_any_case(name: str, text: str, using: str) -> Q:
+    return starts_with(name, text, using=using) & Q((f"{name}__iexact", text), (f"{name}__gt", ""))
+
+
+def _uuid(text: str) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        return None
