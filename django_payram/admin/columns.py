@@ -12,8 +12,8 @@ from django.utils.html import format_html
 from django.utils.timesince import timesince
 from django.utils.translation import gettext_lazy as _
 
-from django_payram.admin.words import word
-from django_payram.models import order_type
+from django_payram.admin.words import REASONS, word
+from django_payram.models import Review, order_type
 from django_payram.models.statuses import SUMS
 from django_payram.payments.links import usable_link
 from django_payram.templatetags.payram import price, usd, web_address
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from django_payram.models import Payment
 
-SHORT = 12
+SHORT = 9
 """Characters of a reference that the list shows; the whole stands in its title."""
 
 
@@ -43,7 +43,8 @@ class PaymentColumns:
         shown = format_html('<span title="{}">{}</span>', text, short)
         if payment.parent_id is None:
             return shown
-        return format_html('<span class="payram-top-up">{}</span> {}', _("Top-up"), shown)
+        mark = format_html('<span class="payram-top-up" title="{0}" aria-label="{0}" role="img">↳</span>', _("Top-up"))
+        return mark + shown
 
     @admin.display(description=_("order"), ordering="order_number")
     def order_link(self, payment: Payment) -> str:
@@ -51,7 +52,7 @@ class PaymentColumns:
         if payment.order_type_id is None:
             return payment.order_number
         kind = order_type(payment)
-        text = f"{kind.name} {payment.order_number or payment.order_id}"
+        text = payment.order_number or payment.order_id
         model, viewer = kind.model_class(), getattr(payment, "viewer", None)
         may_view = viewer is None or any(
             viewer.has_perm(f"{kind.app_label}.{get_permission_codename(action, model._meta)}")  # noqa: SLF001
@@ -65,10 +66,13 @@ class PaymentColumns:
         """Return where the payment stands."""
         return status_word(payment)
 
-    @admin.display(description=_("needs review"))
-    def needs_review(self, payment: Payment) -> str:
-        """Return why a person should look at the payment."""
-        return str(payment.get_review_display())
+    @admin.display(description=_("status"))
+    def status_and_review(self, payment: Payment) -> str:
+        """Return where the payment stands, and why a person should look at it."""
+        if not payment.review:
+            return status_word(payment)
+        reason = REASONS[Review(payment.review)]
+        return format_html('{} <span class="payram-reason">{}</span>', status_word(payment), reason)
 
     @admin.display(description=_("amount"), ordering="amount_usd")
     def amount(self, payment: Payment) -> str:

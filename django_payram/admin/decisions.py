@@ -89,7 +89,7 @@ class Decision:
 
 
 def _is_withdrawable(payment: Payment) -> bool:
-    return not payment.is_paid and payment.withdrawn_at is None and payment.parent_id is None
+    return payment.is_open and payment.parent_id is None
 
 
 def _is_refundable(payment: Payment) -> bool:

@@ -40,7 +40,7 @@ class PaymentAdmin(PaymentColumns, ReadOnlyAdmin):
 
     actions = (actions.ask_payram_now, actions.announce_again)
     date_hierarchy = "paid_at"
-    list_display = ("label", "order_link", "status", "amount", "received", "customer", "age", "needs_review")
+    list_display = ("label", "order_link", "status_and_review", "amount", "received", "customer", "age")
     list_filter = (StatusFilter, ReviewFilter, ProjectFilter, "created_at", "paid_at")
     list_per_page = 50
     ordering = ("-created_at", "-pk")

@@ -76,6 +76,20 @@ ADVICE: Mapping[Review, _StrPromise] = MappingProxyType(
 )
 
 
+REASONS: Mapping[Review, _StrPromise] = MappingProxyType(
+    {
+        Review.AMOUNT: _("Other amount"),
+        Review.REGRESSION: _("Less than before"),
+        Review.DUPLICATE: _("Paid twice"),
+        Review.ORPHAN: _("Order deleted"),
+        Review.UNCLEAR: _("Unclear"),
+        Review.LATE: _("Too late"),
+        Review.PARTIAL: _("Closed in part"),
+    }
+)
+"""The reasons for review in so few words that they fit into a column."""
+
+
 def word(status: Status) -> str:
     """Return a status in a word."""
     return str(WORDS.get(status, status.label))

@@ -67,7 +67,7 @@ def test_the_list_shows_what_a_merchant_looks_for(admin_client, payment, payram,
     shown = text(admin_client.get(LIST))
     for words in (payment.reference, "Partly paid", "49.99 USD", "20.00 USD", payment.customer_email):
         assert words in shown
-    assert f'<a href="/admin/shop/order/{order.pk}/change/">order {order.pk}</a>' in shown
+    assert f'<a href="/admin/shop/order/{order.pk}/change/">{order.pk}</a>' in shown
     assert "0\xa0minutes" in shown
 
 
@@ -278,7 +278,7 @@ def test_links_lead_only_where_they_can(admin_client):
     )
     child = PaymentFactory(parent=parent, confirmations=1, filled_amount=Decimal("0.5000"))
     shown = text(admin_client.get(change(parent)))
-    assert f"uuid order {other.pk}" in shown
+    assert str(other.pk) in shown
     assert "/admin/shop/uuidorder/" not in shown
     assert 'href="https://chain.example/tx/1" rel="noopener noreferrer"' in shown
     shown = text(admin_client.get(change(child)))
