@@ -17,7 +17,7 @@ TIERS = (
     {"models"},
     {"conf"},
     {"gateway", "templatetags"},
-    {"personal_data"},
+    {"personal_data", "receivers"},
     {"payments"},
     {"polling", "doctor"},
     {"views"},

@@ -17,6 +17,7 @@ from django_payram import conf
 from django_payram.doctor.checks import Finding, Level
 from django_payram.models import Outcome, Payment, PaymentEvent, Source, database
 from django_payram.models.states import Review, State
+from django_payram.signals import payment_needs_review
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,6 +52,10 @@ TEXTS = MappingProxyType(
 WARNINGS = frozenset({"creating", "order-model", "review", "unmatched", "unreadable"})
 ORDER_MODEL_GONE = _("Payments of orders whose model is gone (%(models)s)")
 SOME = _("%(what)s: %(count)d, for %(age)s at the longest. %(advice)s")
+UNHEARD = _(
+    "Payments need review, and no receiver of payment_needs_review is connected, so that nobody is told. Connect "
+    "django_payram.receivers.mail_managers, or a receiver of your own."
+)
 NO_WEBHOOK, LAST_WEBHOOK = _("No webhook has brought news yet."), _("The last webhook with news came %(age)s ago.")
 ONLY_POLLING = _("Payments settle only by polling: %(count)d in 7 days. Check the webhook URL in PayRam, and test it.")
 
@@ -88,6 +93,8 @@ def _backlog(scope: Scope) -> Iterator[Finding]:
     for reason in reviews.order_by("review").values_list("review", flat=True).distinct() or [""]:
         what = str(Review(reason).label) if reason else ""
         yield _waiting("review", reviews.filter(review=reason), "updated_at", what=what)
+    if reviews.exists() and not payment_needs_review.has_listeners(Payment):
+        yield Finding("review-unheard", Level.WARNING, str(UNHEARD))
     missing = payments.scheduled().exclude(project__in=conf.names())
     for name in missing.order_by("project").values_list("project", flat=True).distinct():
         yield _waiting("missing-project", missing.filter(project=name), "created_at", project=name)

@@ -71,4 +71,11 @@ class Migration(migrations.Migration):
             name='outcome',
             field=models.CharField(choices=[('created', 'Created'), ('refused', 'PayRam made no payment'), ('unknown', "PayRam's answer is not known"), ('recorded', 'Recorded'), ('paid', 'Paid'), ('canceled', 'Canceled'), ('superseded', 'Superseded by another payment of the order'), ('review', 'For review'), ('asked', 'PayRam asked by a person'), ('doubtful', 'PayRam does not say whose payment this reference is'), ('released', 'Released, because the amount is right now'), ('resolved', 'Review resolved'), ('accepted', 'Accepted'), ('unknown_state', 'Unknown state'), ('detached', 'Order deleted'), ('withdrawn', 'Withdrawn'), ('assigned', 'Assigned to an order'), ('refunded', 'Refund recorded'), ('forgotten', 'PayRam does not know the link any more'), ('unmatched', 'Unknown reference'), ('unreadable', 'Not readable'), ('not_announced', 'A receiver failed'), ('announced', 'Receivers notified')], max_length=16, verbose_name='outcome'),
         ),
+        migrations.CreateModel(
+            name='ReviewMail',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('sent_at', models.DateTimeField(editable=False, null=True)),
+            ],
+        ),
     ]

@@ -16,6 +16,7 @@ from django_payram.models.payment import (
 )
 from django_payram.models.refund import Refund
 from django_payram.models.relation import DETACH, PROTECT, PaymentsRelation
+from django_payram.models.review_mail import ReviewMail
 from django_payram.models.states import Review, State, Status
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "PaymentsRelation",
     "Refund",
     "Review",
+    "ReviewMail",
     "Source",
     "State",
     "Status",

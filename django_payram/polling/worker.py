@@ -25,6 +25,7 @@ from django_payram.payments.refresh import record_denial
 from django_payram.polling import claims
 from django_payram.polling.circuit_breaker import CircuitBreakers
 from django_payram.polling.rate_limit import RateLimiter, StopSignal
+from django_payram.receivers import send_due_mail
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -158,6 +159,7 @@ def notify_undelivered(
     """Send receivers what is undelivered and due to be tried again, yielding each payment as it is done.
 
     What takes longer than NOTIFY_SECONDS is left to the next time: receivers may be slow, and asking must not wait.
+    At the end the managers are sent the mail that is due, in a shop that has connected ``mail_managers``.
     ``before`` is the moment by which it was due (default: now): the start of a run that has just tried some of them.
     """
     summary = summary if summary is not None else Summary()
@@ -173,6 +175,7 @@ def notify_undelivered(
             result = _notify(payment)
             summary.count(result)
             yield result
+    send_due_mail()
 
 
 def watch(
