@@ -54,7 +54,7 @@ def test_the_weightiest_stand_first_and_the_oldest_of_one_reason(admin_client):
 @pytest.mark.parametrize("review", Review)
 def test_each_reason_says_what_to_do(admin_client, review):
     waiting(review)
-    assert escape(ADVICE[review]) in text(admin_client.get(INBOX))
+    assert escape(str(ADVICE[review])) in text(admin_client.get(INBOX))
 
 
 def test_every_status_and_reason_has_its_words():
