@@ -19,7 +19,7 @@ TIERS = (
     {"gateway", "templatetags"},
     {"personal_data", "receivers"},
     {"payments"},
-    {"polling", "doctor"},
+    {"polling", "doctor", "reports"},
     {"views"},
     {"admin", "tasks", "management"},
     {"urls", "apps", "testing", "migrations"},

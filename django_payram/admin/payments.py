@@ -18,6 +18,7 @@ from django_payram.admin.columns import PaymentColumns
 from django_payram.admin.decisions import DECISIONS, decision_view
 from django_payram.admin.inbox import inbox_view
 from django_payram.admin.lists import ProjectFilter, ReadOnlyAdmin, ReviewFilter, StatusFilter
+from django_payram.admin.overview import download, overview_view
 from django_payram.admin.panel import panel
 from django_payram.admin.search import matching
 from django_payram.models import DATABASE_BUSY, Payment
@@ -38,7 +39,7 @@ CHECKBOX = '<input type="checkbox" name="{}" value="{}" aria-label="{}" class="a
 class PaymentAdmin(PaymentColumns, ReadOnlyAdmin):
     """The list of payments, and one payment with what can be decided about it and its timeline."""
 
-    actions = (actions.ask_payram_now, actions.announce_again)
+    actions = (actions.ask_payram_now, actions.announce_again, download)
     date_hierarchy = "paid_at"
     list_display = ("label", "order_link", "status_and_review", "amount", "received", "customer", "age")
     list_filter = (StatusFilter, ReviewFilter, ProjectFilter, "created_at", "paid_at")
@@ -141,11 +142,12 @@ class PaymentAdmin(PaymentColumns, ReadOnlyAdmin):
     # Pages
 
     def get_urls(self) -> list[URLPattern]:
-        """Add the inbox, the report on the connection to PayRam, and the buttons and decisions of a payment."""
+        """Add the inbox, the overview, the doctor's report, and the buttons and decisions of a payment."""
         wrap = self.admin_site.admin_view
         views: dict[str, tuple[str, Callable[..., HttpResponse]]] = {
             "doctor/": ("doctor", self.doctor_view),
             "inbox/": ("inbox", partial(inbox_view, self)),
+            "overview/": ("overview", partial(overview_view, self)),
             **{f"<path:object_id>/{name}/": (name, partial(self.button_view, name)) for name in actions.BUTTONS},
             **{f"<path:object_id>/{name}/": (name, partial(self.decision_view, name)) for name in DECISIONS},
         }

@@ -1,0 +1,81 @@
+"""A chart of what was received and sent back, as rectangles of an SVG picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from django_payram.reports.figures import Sums
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import date
+    from decimal import Decimal
+
+    from django_payram.reports.figures import Range
+
+WIDTH, HEIGHT = 900, 200
+"""Of the picture, in its own units."""
+
+MOST_BARS = 120
+"""Of a longer range the last periods are drawn; the table has all of them."""
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One period: where it stands, and how tall its two rectangles are."""
+
+    first: date
+    sums: Sums
+    x: int
+    width: int
+    received: int
+    refunded: int
+
+    @property
+    def received_y(self) -> int:
+        """The upper end of what was received."""
+        return HEIGHT - self.received
+
+    @property
+    def refunded_y(self) -> int:
+        """The upper end of what was sent back."""
+        return HEIGHT - self.refunded
+
+
+def bars(periods: Mapping[date, Sums], of: Range, *, by: str) -> list[Bar]:
+    """Return a bar for each period of the range, also for those in which nothing came."""
+    if of.since is None or of.until is None:
+        return []
+    firsts = _firsts(of.since, of.until, by)[-MOST_BARS:]
+    tallest = max((max(sums.received, sums.refunded) for sums in periods.values()), default=0)
+    step = WIDTH // max(len(firsts), 1)
+    found = []
+    for place, first in enumerate(firsts):
+        sums = periods.get(first, Sums())
+        heights = _height(sums.received, tallest), _height(sums.refunded, tallest)
+        found.append(Bar(first, sums, place * step, max(step - 2, 2), *heights))
+    return found
+
+
+def _height(amount: Decimal, tallest: Decimal | int) -> int:
+    # What is more than nothing is seen.
+    return max(int(amount * HEIGHT / tallest), 2) if amount > 0 else 0
+
+
+def _firsts(since: date, until: date, by: str) -> list[date]:
+    """Return the first day of each period that has a day of the range."""
+    day = since
+    if by == "week":
+        day -= timedelta(days=day.weekday())
+    elif by == "month":
+        day = day.replace(day=1)
+    found = []
+    while day <= until:
+        found.append(day)
+        if by == "month":
+            day = (day + timedelta(days=32)).replace(day=1)
+        else:
+            day += timedelta(days=7 if by == "week" else 1)
+    return found

@@ -1,0 +1,116 @@
+"""What came in: the overview of a range of dates, and the file of a filtered list."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.http import StreamingHttpResponse
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from django_payram.admin.chart import bars
+from django_payram.admin.words import word
+from django_payram.models import Payment
+from django_payram.reports.figures import FIRST_DAY, LAST_DAY, Range, bounds, figures, natural_period, standing
+from django_payram.reports.rows import as_csv, of_payments
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from django.contrib.admin import ModelAdmin
+    from django.db.models import QuerySet
+    from django.http import HttpRequest, HttpResponse
+
+PERIODS = {"day": _("Day"), "week": _("Week"), "month": _("Month")}
+
+FIRST_SHOWN = timedelta(days=29)
+"""The overview begins with the last thirty days."""
+
+
+DATE_INPUT = forms.DateInput({"type": "date"}, format="%Y-%m-%d")
+POSSIBLE = [MinValueValidator(FIRST_DAY), MaxValueValidator(LAST_DAY)]
+
+
+class RangeForm(forms.Form):
+    """Which dates, told how, and of which project."""
+
+    since = forms.DateField(label=_("From"), required=False, widget=DATE_INPUT, validators=POSSIBLE)
+    until = forms.DateField(label=_("To"), required=False, widget=DATE_INPUT, validators=POSSIBLE)
+    by = forms.ChoiceField(label=_("By"), required=False, choices=[("", _("What fits")), *PERIODS.items()])
+    project = forms.ChoiceField(label=_("Project"), required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        names = Payment.objects.projects()
+        field: Any = self.fields["project"]
+        field.choices = [("", _("All")), *((name, name) for name in names)]
+        if len(names) <= 1:
+            field.widget = forms.HiddenInput()
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse dates in the wrong order."""
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        since, until = cleaned.get("since"), cleaned.get("until")
+        if since and until and since > until:
+            self.add_error("until", _("This must not be earlier than the first day."))
+        return cleaned
+
+
+def overview_view(model_admin: ModelAdmin[Payment], request: HttpRequest) -> HttpResponse:
+    """Show the figures of a range of dates."""
+    if not model_admin.has_view_permission(request):
+        raise PermissionDenied
+    now = timezone.now()
+    today = timezone.localdate(now) if timezone.is_aware(now) else now.date()
+    form = RangeForm(request.GET or {"since": today - FIRST_SHOWN, "until": today})
+    request.current_app = model_admin.admin_site.name
+    context = {
+        **model_admin.admin_site.each_context(request),
+        "title": _("What came in"),
+        "opts": Payment._meta,  # noqa: SLF001 - the admin's own templates take it
+        "form": form,
+        "ranges": list(_ranges(today)),
+        "media": model_admin.media,
+        **(_found(form.cleaned_data) if form.is_valid() else {}),
+    }
+    return TemplateResponse(request, "admin/django_payram/payment/overview.html", context)
+
+
+def _ranges(today: date) -> Iterator[tuple[Any, date | None, date | None]]:
+    """Yield the ranges that are a click away."""
+    month = today.replace(day=1)
+    before = month - timedelta(days=1)
+    yield _("This month"), month, today
+    yield _("Last month"), before.replace(day=1), before
+    yield _("This year"), today.replace(month=1, day=1), today
+    yield _("All"), None, None
+
+
+def _found(asked: dict[str, Any]) -> dict[str, Any]:
+    of = bounds(Range(asked["since"], asked["until"], asked["project"]))
+    by = asked["by"] or natural_period(of)
+    found = figures(of, by=by)
+    return {
+        "of": of,
+        "by": PERIODS[by],
+        "found": found,
+        "bars": bars(found.periods, of, by=by),
+        "statuses": [(status, word(status), count) for status, count in found.statuses.items()],
+        "standing": standing(of.project),
+    }
+
+
+@admin.action(description=_("Download as CSV"))
+def download(
+    _model_admin: ModelAdmin[Payment], _request: HttpRequest, queryset: QuerySet[Payment]
+) -> StreamingHttpResponse:
+    """Send the chosen payments, or all that the filters leave, with their refunds; few are held in memory at a time."""
+    lines = as_csv(of_payments(queryset.order_by(), zone=Range().zone))
+    headers = {"Content-Disposition": 'attachment; filename="payments.csv"', "Cache-Control": "no-store"}
+    return StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8", headers=headers)

@@ -1,0 +1,152 @@
+"""The rows of a file for the books: one for each payment, one for each refund, and the sums at the end."""
+
+from __future__ import annotations
+
+import csv
+import json
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from django.utils.timezone import is_aware
+
+from django_payram.models import Payment, Refund, pages
+from django_payram.reports.figures import Range, Sums
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from datetime import datetime, tzinfo
+
+    from django.db.models import QuerySet
+
+COLUMNS = (
+    *("kind", "time", "time_zone", "project", "reference", "token", "order_number", "purpose", "customer_email"),
+    *("status", "amount_usd", "price_amount", "price_currency", "received_usd", "refunded_usd", "net_usd"),
+    *("forgiven_usd", "surplus_usd", "currency", "blockchain", "transaction", "created_at", "paid_at", "note"),
+)
+"""Money is in US dollars where the name says so. ``net_usd`` of a refund is negative, so that it adds up."""
+
+AT_ONCE = 1_000
+"""Rows read at a time."""
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""With these a text begins that a spreadsheet would compute."""
+
+Row = dict[str, Any]
+
+
+def of_range(of: Range) -> Iterator[Row]:
+    """Yield a row for each payment that became paid in the range and each refund recorded in it, then the sums."""
+    return _rows(of.paid(), of.refunds(), of.zone)
+
+
+def of_payments(payments: QuerySet[Payment], *, zone: tzinfo | None) -> Iterator[Row]:
+    """Yield a row for each of the payments and each of their refunds, then the sums."""
+    keys = payments.order_by().values("pk")
+    return _rows(payments, Refund.objects.using(payments.db).filter(payment__in=keys), zone)
+
+
+def _rows(payments: QuerySet[Payment], refunds: QuerySet[Refund], zone: tzinfo | None) -> Iterator[Row]:
+    total = Sums()
+    for page in pages(payments, AT_ONCE):
+        for payment in page:
+            # What tops up another payment is a part of what that one has received.
+            received = None if payment.parent_id is not None else payment.received_usd
+            total.add(received or 0, 1)  # type: ignore[arg-type] # zero is zero
+            yield _row(
+                payment,
+                zone,
+                kind="payment" if payment.parent_id is None else "top-up",
+                time=payment.paid_at or payment.created_at,
+                status=payment.status.value,
+                amount_usd=payment.amount_usd,
+                received_usd=received,
+                net_usd=received,
+                forgiven_usd=payment.forgiven_usd or None,
+                surplus_usd=payment.surplus_usd or None,
+                currency=payment.currency,
+                blockchain=payment.blockchain,
+                transaction=payment.transaction_hash,
+                note=payment.metadata.get("note", "") if isinstance(payment.metadata, dict) else "",
+            )
+    for refunded in pages(refunds.select_related("payment"), AT_ONCE):
+        for refund in refunded:
+            total.refunded += refund.amount_usd
+            yield _row(
+                refund.payment,
+                zone,
+                kind="refund",
+                time=refund.created_at,
+                refunded_usd=refund.amount_usd,
+                net_usd=-refund.amount_usd,
+                transaction=refund.transaction,
+                note=refund.note,
+            )
+    yield {
+        "kind": "total",
+        "time_zone": str(zone or ""),
+        "received_usd": total.received,
+        "refunded_usd": total.refunded,
+        "net_usd": total.net,
+    }
+
+
+def _row(payment: Payment, zone: tzinfo | None, *, time: datetime, **facts: Any) -> Row:
+    amount, currency = payment.price
+    return {
+        "time": _told(time, zone),
+        "time_zone": str(zone or ""),
+        "project": payment.project,
+        "reference": payment.reference or "",
+        "token": str(payment.token),
+        "order_number": payment.order_number,
+        "purpose": payment.purpose,
+        "customer_email": payment.customer_email,
+        "price_amount": amount,
+        "price_currency": currency,
+        "created_at": _told(payment.created_at, zone),
+        "paid_at": _told(payment.paid_at, zone),
+        **facts,
+    }
+
+
+def _told(moment: datetime | None, zone: tzinfo | None) -> str:
+    if moment is None:
+        return ""
+    return (moment.astimezone(zone) if is_aware(moment) else moment).isoformat(timespec="seconds")
+
+
+class _Line:
+    """What csv.writer writes to: it gives back the line."""
+
+    def write(self, line: str) -> str:
+        return line
+
+
+def as_csv(rows: Iterable[Row]) -> Iterator[str]:
+    """Yield the lines of a CSV file, its head first. What a spreadsheet would compute gets an apostrophe before it."""
+    writer = csv.writer(_Line())
+    yield str(writer.writerow(COLUMNS))
+    for row in rows:
+        yield str(writer.writerow([_cell(row.get(name)) for name in COLUMNS]))
+
+
+def as_jsonl(rows: Iterable[Row]) -> Iterator[str]:
+    """Yield the lines of a file of JSON objects; amounts are strings, so that no reader rounds them."""
+    for row in rows:
+        kept = {name: _text(row[name]) for name in COLUMNS if row.get(name) not in (None, "")}
+        yield json.dumps(kept, ensure_ascii=False) + "\n"
+
+
+def _cell(value: object) -> str:
+    text = _text(value)
+    return f"'{text}" if isinstance(value, str) and text.startswith(FORMULA) else text
+
+
+def _text(value: object) -> str:
+    """Return a text as it is, and an amount with two places, or with all that it has."""
+    if not isinstance(value, Decimal):
+        return "" if value is None else str(value)
+    return f"{value:.2f}" if value == round(value, 2) else f"{value.normalize():f}"
+
+
+FORMATS = {"csv": as_csv, "jsonl": as_jsonl}

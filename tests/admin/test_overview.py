@@ -1,0 +1,103 @@
+"""The overview, and the file of a filtered list."""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.test import Client
+from django.utils import timezone
+
+from django_payram.models import State
+from django_payram.payments import record_refund
+from django_payram.testing.factories import PaymentFactory
+
+pytestmark = pytest.mark.django_db
+
+LIST = "/admin/django_payram/payment/"
+OVERVIEW = f"{LIST}overview/"
+
+
+def text(response):
+    assert response.status_code == 200
+    return response.content.decode()
+
+
+@pytest.fixture
+def payment():
+    payment = PaymentFactory(paid=True, currency="USDC", blockchain="ETH", filled_usd=60)
+    record_refund(payment, amount_usd="10.01")
+    return payment
+
+
+def test_the_overview_shows_what_came_in(admin_client, payment):
+    shown = text(admin_client.get(OVERVIEW))
+    for words in ("60.00 USD", "10.01 USD", "49.99 USD", "USDC", "ETH", "Median time to paid", "1 (100 %)", "<rect"):
+        assert words in shown
+    assert "What came in" in text(admin_client.get(LIST))
+
+
+def test_a_shop_without_payments_has_an_overview(admin_client):
+    assert "Nothing came in." in text(admin_client.get(OVERVIEW))
+    assert "Nothing came in." in text(admin_client.get(OVERVIEW, {"since": "", "until": ""}))
+
+
+@pytest.mark.parametrize("query", ["since=&until=", "by=week", "by=month&since=2020-01-01", "project=default"])
+def test_the_overview_takes_ranges(admin_client, payment, query):
+    assert "60.00 USD" in text(admin_client.get(f"{OVERVIEW}?{query}"))
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("since=yesterday", "Enter a valid date."),
+        ("since=2026-02-02&until=2026-02-01", "must not be earlier"),
+        ("by=year", "Select a valid choice."),
+        ("project=nothing", "Select a valid choice."),
+    ],
+)
+def test_a_wrong_range_is_said_at_its_field(admin_client, payment, query, said):
+    shown = text(admin_client.get(f"{OVERVIEW}?{query}"))
+    assert said in shown
+    assert "60.00 USD" not in shown
+
+
+@pytest.mark.parametrize("query", ["since=0001-01-01&until=9999-12-31", "since=2999-12-31", "until=1970-01-01"])
+def test_dates_at_the_ends_of_the_calendar_are_survived(admin_client, payment, query):
+    assert admin_client.get(f"{OVERVIEW}?{query}").status_code == 200
+
+
+def test_bars_are_drawn_for_days_without_money_too(admin_client, payment):
+    payment.paid_at = timezone.now() - timedelta(days=3)
+    payment.save()
+    bars = admin_client.get(OVERVIEW).context["bars"]
+    assert [bar.received for bar in bars].count(200) == 1
+    assert len(bars) == 30
+    assert sum(bar.received > 0 for bar in bars) == sum(bar.refunded > 0 for bar in bars) == 1
+
+
+def test_the_overview_wants_the_permission_to_view(django_user_model):
+    user = django_user_model.objects.create_user("clerk", is_staff=True)
+    client = Client()
+    client.force_login(user)
+    assert client.get(OVERVIEW).status_code == 403
+    user.user_permissions.add(Permission.objects.get(codename="view_payment"))
+    assert client.get(OVERVIEW).status_code == 200
+    assert Client().get(OVERVIEW).status_code == 302
+
+
+def test_the_filtered_list_is_a_file(admin_client, payment):
+    other = PaymentFactory(state=State.PARTIALLY_FILLED, filled_usd=Decimal(20))
+    left_out = PaymentFactory()
+    data = {"action": "download", "_selected_action": [payment.pk, other.pk]}
+    answer = admin_client.post(LIST, data)
+    assert answer.streaming
+    assert answer["Content-Disposition"] == 'attachment; filename="payments.csv"'
+    rows = list(csv.DictReader(io.StringIO(b"".join(answer.streaming_content).decode())))
+    assert [row["kind"] for row in rows] == ["payment", "payment", "refund", "total"]
+    assert left_out.reference not in {row["reference"] for row in rows}
+    assert (rows[-1]["received_usd"], rows[-1]["net_usd"]) == ("80.00", "69.99")
