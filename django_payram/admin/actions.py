@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.core.exceptions import ImproperlyConfigured
+from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from django_payram.exceptions import PayramError
+from django_payram.gateway.redaction import clean_text
 from django_payram.models import Outcome, Payment, Source
 from django_payram.payments import refresh, transitions
+from django_payram.payments.links import mail_link
 from django_payram.polling.worker import Summary, run
 
 if TYPE_CHECKING:
@@ -40,7 +43,7 @@ def ask_payram_now(_admin: ModelAdmin[Payment], request: HttpRequest, queryset: 
         "PayRam was asked about %(count)d payment.", "PayRam was asked about %(count)d payments.", summary.asked
     )
     messages.success(request, text % {"count": summary.asked})
-    _remember(request, list(chosen), Outcome.ASKED)
+    remember(request, list(chosen), Outcome.ASKED)
 
 
 @admin.action(description=_("Notify receivers again"), permissions=["ask"])
@@ -60,7 +63,7 @@ def _ask(request: HttpRequest, payment: Payment) -> None:
         messages.error(request, str(exc))
     else:
         messages.success(request, _("PayRam was asked, and its answer is recorded."))
-    _remember(request, [payment], Outcome.ASKED)
+    remember(request, [payment], Outcome.ASKED)
     if payment.undelivered:
         _tell_failure(request, payment)
 
@@ -77,18 +80,40 @@ def _notify_again(request: HttpRequest, payment: Payment) -> None:
         messages.success(request, text % {"payment": payment})
     else:
         _tell_failure(request, payment)
-    _remember(request, [payment], Outcome.ANNOUNCED)
+    remember(request, [payment], Outcome.ANNOUNCED)
 
 
-def _remember(request: HttpRequest, payments: Sequence[Payment], outcome: Outcome) -> None:
+def remember(request: HttpRequest, payments: Sequence[Payment], outcome: Outcome) -> None:
     """Write who did it in the timeline of the payments, and in Django's own history."""
     transitions.note(payments, outcome, source=Source.ADMIN, actor=request.user.get_username())
     message = str(outcome.label)
     LogEntry.objects.log_actions(request.user.pk, payments, CHANGE, change_message=message)  # type: ignore[arg-type]
 
 
-BUTTONS: dict[str, Callable[[HttpRequest, Payment], None]] = {
-    "ask": _ask,
-    "announce": _notify_again,
+def _mail(request: HttpRequest, payment: Payment) -> None:
+    try:
+        mail_link(payment, status_url=status_address(request, payment))
+    except ValueError:
+        messages.error(request, _("The link cannot be sent: the payment is not open, or has no e-mail address."))
+    except Exception as exc:  # noqa: BLE001 - mail back ends raise whatever they like
+        text = _("The mail could not be sent: %(error)s")
+        messages.error(request, text % {"error": clean_text(str(exc))})
+    else:
+        messages.success(request, _("The link was sent to the customer."))
+        remember(request, [payment], Outcome.MAILED)
+
+
+def status_address(request: HttpRequest, payment: Payment) -> str:
+    """Return the absolute address of the customer's page; ``""`` in a shop that does not have it."""
+    try:
+        return request.build_absolute_uri(reverse("payram:status", args=[payment.token]))
+    except NoReverseMatch:
+        return ""
+
+
+BUTTONS: dict[str, tuple[str, Callable[[HttpRequest, Payment], None]]] = {
+    "ask": ("ask_payram", _ask),
+    "announce": ("ask_payram", _notify_again),
+    "mail": ("request_payment", _mail),
 }
-"""The buttons of a payment's page, which ask nothing first."""
+"""The buttons of a payment's page, which ask nothing first: the permission that each needs, and what it does."""

@@ -54,11 +54,13 @@ class OrderForm(forms.Form):
         label=_("Order"), max_length=200, help_text=_("The key of the order, which stands in the address of its page.")
     )
 
-    def __init__(self, *args: Any, models: dict[str, type[Model]], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, models: dict[str, type[Model]], is_required: bool = True, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.models = models
-        field: Any = self.fields["order_model"]
-        field.choices = [(label, capfirst(model._meta.verbose_name)) for label, model in models.items()]  # noqa: SLF001
+        kind, key = self.fields["order_model"], self.fields["order_key"]
+        kind.required = key.required = is_required
+        found = [(label, capfirst(model._meta.verbose_name)) for label, model in models.items()]  # noqa: SLF001
+        kind.choices = found if is_required else [("", _("No order")), *found]  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any]:
         """Find the order. Refuses a key that no order has."""
@@ -66,6 +68,8 @@ class OrderForm(forms.Form):
         label, key = cleaned.get("order_model"), cleaned.get("order_key")
         if label and key:
             cleaned["order"] = self._found(self.models[label], key)
+        elif label:
+            self.add_error("order_key", _("Please say which order."))
         return cleaned
 
     def _found(self, model: type[Model], key: str) -> Model | None:

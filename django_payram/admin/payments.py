@@ -20,8 +20,10 @@ from django_payram.admin.inbox import inbox_view
 from django_payram.admin.lists import ProjectFilter, ReadOnlyAdmin, ReviewFilter, StatusFilter
 from django_payram.admin.overview import download, overview_view
 from django_payram.admin.panel import panel
+from django_payram.admin.request_payment import request_view
 from django_payram.admin.search import matching
 from django_payram.models import DATABASE_BUSY, Payment
+from django_payram.payments.links import usable_link
 from django_payram.views.decorators import outside_transactions
 
 if TYPE_CHECKING:
@@ -88,6 +90,7 @@ class PaymentAdmin(PaymentColumns, ReadOnlyAdmin):
         """Colours of statuses, and the layout of the panel and of the pages for decisions."""
 
         css = {"all": ("django_payram/admin.css",)}
+        js = ("django_payram/copy.js",)
 
     # The list
 
@@ -123,7 +126,8 @@ class PaymentAdmin(PaymentColumns, ReadOnlyAdmin):
     @outside_transactions
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Show the list, or do an action: no lock is held on a payment while PayRam is asked about the next one."""
-        return super().changelist_view(request, extra_context)
+        context = {"may_request": self.has_request_permission(request), **(extra_context or {})}
+        return super().changelist_view(request, context)
 
     # Permissions
 
@@ -134,6 +138,10 @@ class PaymentAdmin(PaymentColumns, ReadOnlyAdmin):
     def has_review_permission(self, request: HttpRequest) -> bool:
         """Return whether the user may settle payments under review."""
         return request.user.has_perm("django_payram.review_payment")
+
+    def has_request_permission(self, request: HttpRequest) -> bool:
+        """Return whether the user may make links, and mail them."""
+        return request.user.has_perm("django_payram.request_payment")
 
     def may_decide(self, request: HttpRequest, name: str) -> bool:
         """Return whether the user may take the decision of that name."""
@@ -148,6 +156,7 @@ class PaymentAdmin(PaymentColumns, ReadOnlyAdmin):
             "doctor/": ("doctor", self.doctor_view),
             "inbox/": ("inbox", partial(inbox_view, self)),
             "overview/": ("overview", partial(overview_view, self)),
+            "request/": ("request", partial(request_view, self)),
             **{f"<path:object_id>/{name}/": (name, partial(self.button_view, name)) for name in actions.BUTTONS},
             **{f"<path:object_id>/{name}/": (name, partial(self.decision_view, name)) for name in DECISIONS},
         }
@@ -166,11 +175,12 @@ class PaymentAdmin(PaymentColumns, ReadOnlyAdmin):
         """Do what a button of a payment's page says, and lead back to the page."""
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
-        if not (self.has_view_permission(request) and self.has_ask_permission(request)):
+        permission, act = actions.BUTTONS[button]
+        if not (self.has_view_permission(request) and request.user.has_perm(f"django_payram.{permission}")):
             raise PermissionDenied
         payment = self._payment(request, object_id)
         try:
-            actions.BUTTONS[button](request, payment)
+            act(request, payment)
         except DATABASE_BUSY:
             messages.error(request, _("The database is busy. Please try again in a minute."))
         return HttpResponseRedirect(reverse(f"{self.admin_site.name}:django_payram_payment_change", args=[payment.pk]))
@@ -195,6 +205,9 @@ class PaymentAdmin(PaymentColumns, ReadOnlyAdmin):
         payment.viewer = request.user
         context |= panel(payment) | {
             "may_ask": self.has_ask_permission(request),
+            "may_request": self.has_request_permission(request),
+            "pay_link": usable_link(payment) if payment.is_open else "",
+            "status_address": actions.status_address(request, payment),
             "decisions": [
                 (f"admin:django_payram_payment_{name}", decision.title)
                 for name, decision in DECISIONS.items()

@@ -41,6 +41,8 @@ class Outcome(models.TextChoices):
     CANCELED = "canceled", _("Canceled")
     SUPERSEDED = "superseded", _("Superseded by another payment of the order")
     REVIEW = "review", _("For review")
+    REQUESTED = "requested", _("Requested by a person")
+    MAILED = "mailed", _("Link mailed to the customer")
     ASKED = "asked", _("PayRam asked by a person")
     DOUBTFUL = "doubtful", _("PayRam does not say whose payment this reference is")
     RELEASED = "released", _("Released, because the amount is right now")
