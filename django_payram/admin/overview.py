@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from django_payram.admin.chart import bars
 from django_payram.admin.words import word
 from django_payram.models import Payment
-from django_payram.reports.figures import FIRST_DAY, LAST_DAY, Range, bounds, figures, natural_period, standing
+from django_payram.reports.figures import FIRST_DAY, LAST_DAY, Range, bounds, figures, natural_period
 from django_payram.reports.rows import as_csv, of_payments
 
 if TYPE_CHECKING:
@@ -102,7 +102,6 @@ def _found(asked: dict[str, Any]) -> dict[str, Any]:
         "found": found,
         "bars": bars(found.periods, of, by=by),
         "statuses": [(status, word(status), count) for status, count in found.statuses.items()],
-        "standing": standing(of.project),
     }
 
 

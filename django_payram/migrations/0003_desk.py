@@ -64,7 +64,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='payment',
-            index=models.Index(condition=models.Q(('paid_at__isnull', False)), fields=['paid_at'], name='payram_payment_paid'),
+            index=models.Index(condition=models.Q(('paid_at__isnull', False)), fields=['paid_at'], include=('created_at', 'project', 'state', 'amount_usd', 'filled_usd', 'topped_up_usd', 'refunded_usd', 'currency', 'blockchain'), name='payram_payment_paid'),
         ),
         migrations.AlterField(
             model_name='paymentevent',

@@ -15,6 +15,7 @@ from django_payram.models.states import FULLY_FILLED, Review, State, Status
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from django.db.backends.base.base import BaseDatabaseWrapper
     from django.db.models.expressions import Combinable
 
     from django_payram.models.payment import Payment
@@ -31,9 +32,18 @@ OWN_USD = Coalesce(
 """What a payment received by itself, in US dollars, as :attr:`Payment.received_usd` counts it without top-ups."""
 
 
+class _Exact(Round):
+    """A sum of US dollars. SQLite alone computes with floating-point numbers: eight places are those of the columns."""
+
+    def as_sql(self, compiler: Any, connection: BaseDatabaseWrapper, **context: Any) -> Any:  # type: ignore[override]
+        """Return the sum, rounded where it has to be."""
+        if connection.vendor == "sqlite":
+            return super().as_sql(compiler, connection, **context)
+        return compiler.compile(self.get_source_expressions()[0])
+
+
 def _rounded(sum_: Combinable) -> Round:
-    # SQLite computes with floating-point numbers: eight places are those of the columns.
-    return Round(sum_, precision=8, output_field=DOLLARS)
+    return _Exact(sum_, precision=8, output_field=DOLLARS)
 
 
 SUMS: Mapping[str, Any] = MappingProxyType(
@@ -47,7 +57,8 @@ SUMS: Mapping[str, Any] = MappingProxyType(
 """The sums that the conditions ask for. A payment has a property of the same name for each."""
 
 # Refunds have two places, what PayRam reports may have more.
-REFUNDED = Q(refunded_usd__gt=ZERO, net_usd__lt=CENT)
+# What is a column comes first: databases compute the rest for few rows then.
+REFUNDED = Q(refunded_usd__gt=ZERO) & Q(net_usd__lt=CENT)
 HELD = Q(paid_at__isnull=True, parent_id__isnull=True) & (
     Q(state__in=FULLY_FILLED) | Q(review=Review.AMOUNT, lack_usd__lte=ZERO)
 )
@@ -56,7 +67,7 @@ CONFIRMING = Q(state__in=(State.OPEN, State.CANCELED), confirmations__isnull=Fal
 STATUSES: Mapping[Status, Q] = MappingProxyType(
     {
         Status.REFUNDED: REFUNDED,
-        Status.OVERPAID: Q(paid_at__isnull=False, excess_usd__gte=CENT),
+        Status.OVERPAID: Q(paid_at__isnull=False) & Q(excess_usd__gte=CENT),
         Status.PAID: Q(paid_at__isnull=False),
         Status.HELD: HELD,
         Status.CONFIRMING: CONFIRMING,

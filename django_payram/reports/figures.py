@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import connections
-from django.db.models import Case, Count, Max, Min, Q, Sum, Value, When
+from django.db.models import BooleanField, Case, Count, ExpressionWrapper, Max, Min, Q, Sum, Value, When
 from django.db.models.functions import TruncDay, TruncMonth, TruncWeek
 from django.utils.timezone import get_current_timezone, is_aware
 
-from django_payram.models import Payment, Refund, State, Status, database
+from django_payram.models import Payment, Refund, Status, database
+from django_payram.models.states import AWAITING
 from django_payram.models.statuses import STATUSES, SUMS, ZERO
 
 if TYPE_CHECKING:
@@ -37,6 +38,10 @@ MOST_DAYS, MOST_WEEKS = 45, 200
 NEWEST_PAID = 5_000
 """The median time to paid is that of so many payments at most, those opened last."""
 
+
+PAID_STATUSES = (Status.REFUNDED, Status.OVERPAID, Status.PAID)
+IS_OPEN = Q(state__in=AWAITING, closed_at__isnull=True, withdrawn_at__isnull=True)
+WITHOUT_LINK = frozenset({Status.PREPARING, Status.FAILED})
 
 FIRST_DAY, LAST_DAY = date(1970, 1, 1), date(2999, 12, 31)
 """Days that every database and every time zone knows."""
@@ -79,9 +84,8 @@ class Range:
         return Payment.objects.using(database()).paid().filter(self.holds("paid_at"), self.is_of())
 
     def opened(self) -> PaymentQuerySet:
-        """Return the payments whose links were asked for in the range; top-ups are not asked for."""
-        rows = Payment.objects.using(database()).filter(self.holds("created_at"), self.is_of())
-        return rows.filter(parent=None)
+        """Return the payments whose links were asked for in the range, and their top-ups."""
+        return Payment.objects.using(database()).filter(self.holds("created_at"), self.is_of())
 
     def refunds(self) -> Any:
         """Return the refunds that were recorded in the range."""
@@ -118,7 +122,7 @@ class Figures:
     periods: dict[date, Sums] = field(default_factory=dict)
     coins: dict[tuple[str, str], Sums] = field(default_factory=dict)
     """By currency and blockchain, as PayRam names them."""
-    statuses: dict[Status, int] = field(default_factory=dict)
+    statuses: dict[Status, int] = field(default_factory=lambda: dict.fromkeys(Status, 0))
     """Of the payments that were opened in the range."""
     links: int = 0
     """How many links were made in the range."""
@@ -126,18 +130,12 @@ class Figures:
     """How many of them are paid by now."""
     median_to_paid: timedelta | None = None
     """Of the payments that were opened in the range: from the link to paid."""
-
-
-@dataclass(frozen=True)
-class Standing:
-    """What is now, whatever the range: payments and US dollars received that wait for a person, or for more money."""
-
-    held: int
-    held_usd: Decimal
-    open: int
-    open_usd: Decimal
-    unpaid_usd: Decimal
-    """All that has come for payments that are not paid, also what was sent back of it."""
+    held: Sums = field(default_factory=Sums)
+    """What waits for a person now, whatever the range."""
+    open: Sums = field(default_factory=Sums)
+    """What waits for money now, whatever the range."""
+    unpaid: Sums = field(default_factory=Sums)
+    """All that has come for payments that are not paid now, whatever the range; also what was sent back of it."""
 
 
 def bounds(of: Range) -> Range:
@@ -170,7 +168,7 @@ def figures(of: Range, *, by: str) -> Figures:
     coins: dict[tuple[str, str], Sums] = defaultdict(Sums)
     paid = of.paid().annotate(period=PERIODS[by]("paid_at", tzinfo=of.zone)).order_by()
     groups: Any = paid.values_list("period", "currency", "blockchain")
-    groups = groups.annotate(received=Sum(SUMS["received_usd"]), payments=Count("pk"))
+    groups = groups.annotate(received=Sum(SUMS["received_usd"]), payments=Count("*"))
     for period, currency, blockchain, received, count in groups:
         for sums in (found.total, periods[period.date()], coins[currency, blockchain]):
             sums.add(received, count)
@@ -185,24 +183,36 @@ def figures(of: Range, *, by: str) -> Figures:
 
 
 def _count_links(found: Figures, of: Range) -> None:
-    status = Case(*(When(condition, then=Value(status.value)) for status, condition in STATUSES.items()))
-    groups = of.opened().alias(**SUMS).annotate(word=status).order_by().values_list("word")
-    made = ~Q(state__in=(State.CREATING, State.FAILED))
-    counts = groups.annotate(payments=Count("pk"), links=Count("pk", filter=made), paid=Count("paid_at"))
-    for word, count, links, paid in counts:
-        found.statuses[Status(word)] = count
-        found.links += links
-        found.links_paid += paid
-    found.statuses = {status: found.statuses[status] for status in Status if status in found.statuses}
+    # Apart, because the index of paid payments answers for them.
+    groups: Any = _with_status(of.opened().paid(), PAID_STATUSES)
+    for word, count in groups.values_list("word").annotate(count=Count("*")):
+        found.statuses[Status(word)] += count
+        found.links_paid += count
+    _count_unpaid(found, of)
+    found.links = sum(count for word, count in found.statuses.items() if word not in WITHOUT_LINK)
+    found.statuses = {status: found.statuses[status] for status in Status if found.statuses[status]}
     newest = of.opened().paid().order_by("-created_at").values_list("created_at", "paid_at")[:NEWEST_PAID]
     seconds = [(paid_at - created_at).total_seconds() for created_at, paid_at in newest if paid_at is not None]
     found.median_to_paid = timedelta(seconds=round(median(seconds))) if seconds else None
 
 
-def standing(project: str = "") -> Standing:
-    """Return what is held and open now."""
-    rows = Payment.objects.using(database()).filter(Range(project=project).is_of())
-    held = rows.held().aggregate(count=Count("pk"), usd=Sum(SUMS["received_usd"]))
-    waiting = rows.open().filter(parent=None).aggregate(count=Count("pk"), usd=Sum(SUMS["received_usd"]))
-    unpaid = rows.filter(paid_at=None, parent=None).aggregate(usd=Sum(SUMS["received_usd"]))
-    return Standing(held["count"], held["usd"] or ZERO, waiting["count"], waiting["usd"] or ZERO, unpaid["usd"] or ZERO)
+def _count_unpaid(found: Figures, of: Range) -> None:
+    """Look through the unpaid payments once, both for those of the range and for what stands now."""
+    rows = Payment.objects.using(database()).filter(of.is_of(), paid_at=None, parent=None)
+    in_range = ExpressionWrapper(of.holds("created_at") | Q(pk__in=[]), output_field=BooleanField())
+    is_open = ExpressionWrapper(IS_OPEN, output_field=BooleanField())
+    groups: Any = _with_status(rows, tuple(STATUSES)).annotate(in_range=in_range, waits=is_open)
+    groups = groups.values_list("word", "in_range", "waits")
+    for word, counts, waits, count, received in groups.annotate(count=Count("*"), usd=Sum(SUMS["received_usd"])):
+        status = Status(word)
+        found.statuses[status] += count if counts else 0
+        found.unpaid.add(received, count)
+        if status == Status.HELD:
+            found.held.add(received, count)
+        if waits:
+            found.open.add(received, count)
+
+
+def _with_status(payments: PaymentQuerySet, statuses: tuple[Status, ...]) -> PaymentQuerySet:
+    word = Case(*(When(STATUSES[status], then=Value(status.value)) for status in statuses))
+    return payments.alias(**SUMS).annotate(word=word).order_by()
