@@ -46,6 +46,11 @@ class PaymentColumns:
         mark = format_html('<span class="payram-top-up" title="{0}" aria-label="{0}" role="img">↳</span>', _("Top-up"))
         return mark + shown
 
+    @admin.display(description=_("payment"))
+    def label_link(self, payment: Payment) -> str:
+        """Return the same as a link to the payment's page."""
+        return self._link("django_payram_payment_change", payment.pk, self.label(payment))
+
     @admin.display(description=_("order"), ordering="order_number")
     def order_link(self, payment: Payment) -> str:
         """Return a link to the order's own admin page; the order itself is not loaded, so that lists stay cheap."""

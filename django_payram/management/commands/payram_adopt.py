@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.apps import apps
-from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 
 from django_payram import conf
 from django_payram.exceptions import PayramError
+from django_payram.management.orders import read_order
 from django_payram.payments import adopt
 
 if TYPE_CHECKING:
     from django.core.management.base import CommandParser
-    from django.db.models import Model
 
 
 class Command(BaseCommand):
@@ -31,7 +30,7 @@ class Command(BaseCommand):
 
     def handle(self, **options: Any) -> None:
         """Adopt it and tell its state."""
-        order = None if options["order"] is None else _order(options["order"])
+        order = None if options["order"] is None else read_order(options["order"])
         if options["move"] and order is None:
             raise CommandError("--move needs --order, the order that the payment is to belong to.", returncode=2)
         try:
@@ -39,20 +38,3 @@ class Command(BaseCommand):
         except (PayramError, ImproperlyConfigured, ValueError) as exc:
             raise CommandError(str(exc)) from exc
         self.stdout.write(f"{payment}: {payment.state}, {payment.amount_usd} USD")
-
-
-def _order(text: str) -> Model:
-    label, _colon, key = text.partition(":")
-    if not key:
-        raise CommandError(f"--order must be APP.MODEL:KEY, such as shop.order:42, not {text!r}.", returncode=2)
-    try:
-        model = apps.get_model(label)
-    except (LookupError, ValueError) as exc:
-        raise CommandError(f"--order must be APP.MODEL:KEY, such as shop.order:42. {exc}", returncode=2) from exc
-    try:
-        order: Model | None = model._default_manager.filter(pk=key).first()  # noqa: SLF001 - Django's documented name
-    except (ValueError, ValidationError) as exc:
-        raise CommandError(f"{key!r} is no key of {label}.", returncode=2) from exc
-    if order is None:
-        raise CommandError(f"There is no {label} with the key {key!r}.")
-    return order
