@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from datetime import timezone as zones
 
 import pytest
 import time_machine
@@ -73,7 +74,7 @@ def test_what_comes_within_the_hour_stands_in_the_next_mail_which_polling_sends(
 @pytest.mark.usefixtures("_connected")
 def test_nothing_new_is_no_mail():
     too_little()
-    with time_machine.travel(timezone.now() + timedelta(hours=2)):
+    with time_machine.travel(datetime.now(tz=zones.utc) + timedelta(hours=2)):
         assert not send_due_mail()
     assert len(mail.outbox) == 1
 

@@ -25,8 +25,9 @@ class _PaymentFormSet(BaseGenericInlineFormSet):  # type: ignore[type-arg] # not
         self, data: Any = None, files: Any = None, instance: Any = None, *, save_as_new: bool = False, **kwargs: Any
     ) -> None:
         self.instance, self.save_as_new = instance, save_as_new
-        is_saved = instance is not None and instance.pk is not None and not instance._state.adding  # noqa: SLF001
-        rows = Payment.objects.for_order(instance) if is_saved else Payment.objects.none()
+        # A new order may have a key already: a UUID.
+        self.is_saved = instance is not None and instance.pk is not None and not instance._state.adding  # noqa: SLF001
+        rows = Payment.objects.for_order(instance) if self.is_saved else Payment.objects.none()
         options = {"prefix": self.get_default_prefix(), **kwargs, "queryset": rows.order_by("-created_at", "-pk")}
         # Past Django's own, which looks for them by the id of the order in the order's database.
         BaseModelFormSet.__init__(self, data, files, **options)
@@ -39,11 +40,11 @@ class _PaymentFormSet(BaseGenericInlineFormSet):  # type: ignore[type-arg] # not
     @property
     def request_query(self) -> str:
         """The query of the page "Request a payment" for what the order still misses."""
-        payments = list(self.get_queryset())
-        asked: dict[str, Any] = {}
-        if self.instance is not None and self.instance.pk is not None:
-            asked = {"order_model": self.instance._meta.label_lower, "order_key": self.instance.pk}  # noqa: SLF001
-        newest = next((payment for payment in payments if payment.parent_id is None), None)
+        asked: dict[str, Any] = {
+            "order_model": self.instance._meta.label_lower,  # noqa: SLF001 - Django's documented name
+            "order_key": self.instance.pk,
+        }
+        newest = next((payment for payment in self.get_queryset() if payment.parent_id is None), None)
         if newest is not None:
             asked["email"] = newest.customer_email
             if not newest.is_open and newest.missing_usd > ZERO and newest.received_usd:

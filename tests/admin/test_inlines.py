@@ -73,6 +73,7 @@ def test_saving_the_order_changes_no_payment(admin_client, order):
     answer = admin_client.post(
         page(order),
         {
+            "id": order.pk,
             "total": "7",
             "email": "new@example.org",
             "status": "new",

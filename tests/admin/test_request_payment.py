@@ -130,7 +130,7 @@ def test_the_page_wants_its_permission(django_user_model, admin_client):
     assert client.get(REQUEST).status_code == client.post(REQUEST, fields()).status_code == 403
     assert "Request a payment" not in text(client.get(LIST))
     assert "Request a payment" in text(admin_client.get(LIST))
-    django_user_model.objects.filter(username="clerk").delete()
+    django_user_model.objects.filter(is_superuser=False).delete()
     assert clerk(django_user_model, "view_payment", "request_payment").get(REQUEST).status_code == 200
     assert Client().get(REQUEST).status_code == 302
 
@@ -206,7 +206,7 @@ def test_the_command_speaks_json_and_mails(payram):
         (["--amount", "0"], "--amount must be more than zero", 2),
         (["--expires-in", "0"], "--expires-in", 1),
         (["--order", "shop.order"], "--order must be APP.MODEL:KEY", 2),
-        (["--order", "shop.order:424242"], "There is no shop.order", 1),
+        (["--order", "shop.slugorder:424242"], "There is no shop.slugorder", 1),
         (["--project", "nothing"], "no project 'nothing'", 1),
         (["--currency", "EUR"], "--currency is EUR", 2),
     ],

@@ -111,9 +111,10 @@ def test_the_hash_of_a_transaction_comes_with_payrams_link():
 
 
 @pytest.fixture
-def _paid():
+def _paid(settings):
     for moment in ("2024-12-31 23:30", "2026-01-05", "2026-11-02 12:00", "2026-11-20 08:00"):
-        PaymentFactory(paid=True, paid_at=datetime.fromisoformat(moment).replace(tzinfo=timezone.utc))
+        zone = timezone.utc if settings.USE_TZ else None
+        PaymentFactory(paid=True, paid_at=datetime.fromisoformat(moment).replace(tzinfo=zone))
 
 
 @pytest.mark.usefixtures("_paid")

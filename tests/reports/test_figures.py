@@ -169,6 +169,8 @@ def make(kind, day, usd, top_up, refunds):
 
 
 class Agreement(TestCase):
+    databases = "__all__"
+
     @given(st.lists(PAYMENTS, max_size=6))
     @settings(max_examples=30, suppress_health_check=list(HealthCheck))
     def test_overview_file_and_payments_have_the_same_sums(self, payments):
