@@ -87,5 +87,5 @@ class PaymentInline(PaymentColumns, GenericTabularInline):
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
-        """What was paid stays in the books."""
+        """What was paid is never deleted."""
         return False

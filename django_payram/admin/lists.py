@@ -108,5 +108,5 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
-        """What was paid stays in the books."""
+        """What was paid is never deleted."""
         return False

@@ -1,1 +1,1 @@
-"""What came in: figures by day, coin and status, and the rows of a file for the books."""
+"""What came in: figures by day, coin and status, and the rows of a file for accounting."""

@@ -1,4 +1,4 @@
-"""The rows of a file for the books: one for each payment, one for each refund, and the sums at the end."""
+"""The rows of a file for accounting: one for each payment, one for each refund, and the sums at the end."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from django_payram.admin import PaymentInline
 from shop import orders
 from shop.models import Order, OrderLine, Product
 
@@ -95,7 +96,7 @@ class OrderAdmin(admin.ModelAdmin):
         "payments",
     )
     raw_id_fields = ("user",)
-    inlines: ClassVar = [OrderLineInline]
+    inlines: ClassVar = [OrderLineInline, PaymentInline]
     actions = ("release_unpaid", "pay_by_card", "add_express_delivery", "send_back")
 
     def has_add_permission(self, request: HttpRequest) -> bool:

@@ -1,4 +1,4 @@
-"""payram_export: a file for the books."""
+"""payram_export: a file for accounting."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Write a file for the books: what was paid and refunded in a range of dates."""
+"""Write a file for accounting: what was paid and refunded in a range of dates."""
 
 from __future__ import annotations
 
