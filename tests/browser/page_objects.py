@@ -96,7 +96,7 @@ class Clerk:
     def open_payment(self, reference):
         rows = self.search(reference)
         expect(rows).to_have_count(1)
-        rows.get_by_role("link", name=reference).click()
+        rows.locator("th a").first.click()
         expect(self.tab.get_by_role("heading", name="Timeline")).to_be_visible()
         return self
 
@@ -116,6 +116,10 @@ class Clerk:
         self.tab.get_by_role("button", name="Ask PayRam now").click()
         expect(self.tab.locator(".messagelist")).to_contain_text("PayRam was asked, and its answer is recorded.")
         return self
+
+    def figure(self, name):
+        """What the panel of the payment's page shows of its money."""
+        return self.tab.locator(".payram-panel .payram-figures div").filter(has_text=name).locator("dd")
 
     def field(self, name):
         """What the payment's page shows for a field."""

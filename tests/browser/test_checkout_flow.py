@@ -82,7 +82,7 @@ def test_the_admin_finds_the_payment_and_asks_payram(customer, clerk):
     expect_status(customer.tab, title="Paid", sentence=PRICE)
     clerk.open_payment(customer.reference)
     expect(clerk.field("state")).to_have_text("Filled")
-    expect(clerk.field("received")).to_have_text(f"{PRICE} USD")
+    expect(clerk.figure("Received")).to_have_text(f"{PRICE} USD")
     expect(clerk.tab.locator(".payram-admin-timeline")).to_contain_text("Checkout")
     clerk.ask_payram()
     expect(clerk.tab.locator(".payram-admin-timeline")).to_contain_text("Filled")

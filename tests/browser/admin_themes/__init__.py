@@ -1,0 +1,1 @@
+"""The example shop with other looks of Django's admin: one module of settings for each."""
