@@ -39,6 +39,11 @@ class Bar:
         return HEIGHT - self.received
 
     @property
+    def half_width(self) -> int:
+        """How wide the bar of what was sent back is: it stands before the other one."""
+        return self.width // 2
+
+    @property
     def refunded_y(self) -> int:
         """The upper end of what was sent back."""
         return HEIGHT - self.refunded
