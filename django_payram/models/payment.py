@@ -30,7 +30,7 @@ from django_payram.models.statuses import (
     SUMS,
     ZERO,
     has_status,
-    meets,
+    is_held,
     status_of,
 )
 
@@ -351,7 +351,7 @@ class Payment(models.Model):
     @property
     def is_held(self) -> bool:
         """Whether all the money is there but a person has to accept it first, or to send it back."""
-        return meets(self, HELD) and not self.is_refunded
+        return is_held(self) and not self.is_refunded
 
     @property
     def is_refunded(self) -> bool:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from django_payram.models.payment import Payment
 
+    Test = Callable[[Payment], bool]
+
 ZERO, CENT = Decimal(0), Decimal("0.01")
 DOLLARS: DecimalField[Decimal, Decimal] = DecimalField(max_digits=28, decimal_places=8)
 
@@ -95,24 +97,31 @@ COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = MappingProxyType(
 )
 
 
-def meets(payment: Payment, condition: Q) -> bool:
-    """Return whether a payment in memory meets a condition of this module."""
-    results = (
-        meets(payment, child) if isinstance(child, Q) else _compare(payment, cast("tuple[str, object]", child))
+def _test_of(condition: Q) -> Test:
+    """Return the test that a payment in memory passes when it meets a condition of this module."""
+    tests = [
+        _test_of(child) if isinstance(child, Q) else _comparison(*cast("tuple[str, object]", child))
         for child in condition.children
-    )
-    return (all if condition.connector == Q.AND else any)(results)
+    ]
+    together = all if condition.connector == Q.AND else any
+    return lambda payment: together(test(payment) for test in tests)
 
 
-def _compare(payment: Payment, comparison_and_value: tuple[str, object]) -> bool:
-    path, wanted = comparison_and_value
+def _comparison(path: str, wanted: object) -> Test:
     name, _separator, comparison = path.partition("__")
-    return COMPARISONS[comparison or "exact"](getattr(payment, name), wanted)
+    compare = COMPARISONS[comparison or "exact"]
+    return lambda payment: compare(getattr(payment, name), wanted)
+
+
+is_held = _test_of(HELD)
+"""Return whether a payment in memory is held, or was until it was sent back."""
+
+_TESTS = tuple((status, _test_of(condition)) for status, condition in STATUSES.items())
 
 
 def status_of(payment: Payment) -> Status:
     """Return the status of a payment in memory."""
-    return next(status for status, condition in STATUSES.items() if meets(payment, condition))
+    return next(status for status, test in _TESTS if test(payment))
 
 
 def has_status(wanted: Status) -> Q:
