@@ -37,6 +37,8 @@ NETWORK = {"requests", "urllib3", "httpx", "http.client", "socket", "urllib.requ
 
 # What polling, webhooks and erasing write of a payment without a transition, and of an event after its creation.
 WRITTEN_ALONE = {"checked_at", "next_check_at", "checks", *BLANK}
+# And of the mail to the managers, which is no payment.
+WRITTEN_ALONE |= {"sent_at"}
 WRITTEN_LATER = {"payment", "customer_id", "retries", "next_retry_at"}
 
 

@@ -76,7 +76,7 @@ class RefundForm(forms.Form):
 class Decision:
     """One thing that a person may decide: who may, when, what it asks, and what it does.
 
-    ``decide`` takes the payment, the cleaned fields and the user name, and raises ValueError when it cannot be.
+    ``take`` takes the payment, the cleaned fields and the user name, and raises ValueError when it cannot be.
     """
 
     permission: str
@@ -84,7 +84,7 @@ class Decision:
     explanation: _StrPromise
     is_possible: Callable[[Payment], bool]
     form: type[forms.Form]
-    decide: Callable[[Payment, dict[str, Any], str], object]
+    take: Callable[[Payment, dict[str, Any], str], object]
     done: _StrPromise
 
 
@@ -124,7 +124,7 @@ DECISIONS: Mapping[str, Decision] = MappingProxyType(
             explanation=_("The payment counts as paid, and the shop is told so: it may deliver the order at once."),
             is_possible=lambda payment: payment.is_held,
             form=AcceptForm,
-            decide=_accept,
+            take=_accept,
             done=_("The payment counts as paid."),
         ),
         "resolve": Decision(
@@ -134,7 +134,7 @@ DECISIONS: Mapping[str, Decision] = MappingProxyType(
             # What is held is accepted or sent back.
             is_possible=lambda payment: bool(payment.review) and not payment.is_held,
             form=ReasonForm,
-            decide=_resolve,
+            take=_resolve,
             done=_("The review is resolved."),
         ),
         "withdraw": Decision(
@@ -146,7 +146,7 @@ DECISIONS: Mapping[str, Decision] = MappingProxyType(
             ),
             is_possible=_is_withdrawable,
             form=ReasonForm,
-            decide=_withdraw,
+            take=_withdraw,
             done=_("The link is withdrawn."),
         ),
         "refund": Decision(
@@ -155,7 +155,7 @@ DECISIONS: Mapping[str, Decision] = MappingProxyType(
             explanation=_("This sends no money. Send it yourself first, then write down here what was sent."),
             is_possible=_is_refundable,
             form=RefundForm,
-            decide=_refund,
+            take=_refund,
             done=_("The refund is recorded."),
         ),
         "assign": Decision(
@@ -167,7 +167,7 @@ DECISIONS: Mapping[str, Decision] = MappingProxyType(
             ),
             is_possible=lambda payment: payment.parent_id is None,
             form=OrderForm,
-            decide=_assign,
+            take=_assign,
             done=_("The payment is assigned to the order."),
         ),
     }
@@ -193,7 +193,7 @@ def decision_view(admin: ModelAdmin[Payment], request: HttpRequest, payment: Pay
     if not form.is_valid():
         return _shown(admin, request, payment, name, form)
     try:
-        decision.decide(payment, form.cleaned_data, request.user.get_username())
+        decision.take(payment, form.cleaned_data, request.user.get_username())
     except ValueError as exc:
         if decision.is_possible(payment):
             form.add_error(None, str(exc))
