@@ -33,7 +33,8 @@ def order_models(site: AdminSite, request: HttpRequest) -> dict[str, type[Model]
     }
     declared = {model for model in apps.get_models() if _has_relation(model)}
     registered = [model for model in apps.get_models() if site.is_registered(model)]
-    offered = [model for model in registered if model in known | declared] or registered
+    wanted = known | declared
+    offered = [model for model in registered if model in wanted] if wanted else registered
     return {model._meta.label_lower: model for model in offered if may_view(site, request, model)}  # noqa: SLF001
 
 

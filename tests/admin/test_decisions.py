@@ -87,7 +87,7 @@ def test_a_held_payment_is_accepted_with_a_reason_and_a_confirmation(admin_clien
 
 
 def test_enter_alone_accepts_nothing(admin_client):
-    """In a field of several lines Enter begins a new one, and the box has to be ticked."""
+    """F100: in a field of several lines Enter begins a new one, and the box has to be ticked."""
     shown = text(admin_client.get(page(held(), "accept")))
     assert "<textarea" in shown
     assert 'type="checkbox" name="confirm" required' in shown

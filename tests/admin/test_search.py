@@ -55,6 +55,7 @@ def payment():
     ],
 )
 def test_a_payment_is_found(admin_client, payment, term):
+    """F99: mixed case, parts of an e-mail, hashes and numbers, as people say them."""
     assert list(admin_client.get(LIST, {"q": term}).context["cl"].result_list) == [payment]
 
 
@@ -73,6 +74,7 @@ def test_a_search_keeps_the_filters(admin_client, payment):
 
 
 def test_a_search_is_one_statement_whose_every_part_an_index_serves(payment):
+    """F99."""
     connection = connections[database()]
     with CaptureQueriesContext(connection) as captured:
         rows = matching(Payment.objects.using(database()), "Kim")

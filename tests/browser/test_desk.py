@@ -145,6 +145,7 @@ def theme(request, demo):
 
 
 def test_the_desk_is_whole_in_another_look_of_the_admin(theme, shopping, demo, chromium):
+    """F100."""
     name, address = theme
     context = chromium.new_context(viewport={"width": 1280, "height": 900})
     tab = context.new_page()
