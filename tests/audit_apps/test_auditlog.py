@@ -43,7 +43,9 @@ def test_a_decision_in_the_admin_has_its_user(payram, payment, admin_client, adm
     """F91: a held payment is accepted."""
     Payment.objects.filter(pk=payment.pk).invalidated_update(amount_usd=Decimal(70))
     payram.pay(payment, payment.amount_usd)
-    admin_client.post(f"/admin/django_payram/payment/{payment.pk}/accept/", {"reason": "Agreed by phone."})
+    admin_client.post(
+        f"/admin/django_payram/payment/{payment.pk}/accept/", {"reason": "Agreed by phone.", "confirm": "on"}
+    )
     assert changes(payment, "review") == [("None", ""), ("", Review.AMOUNT), (Review.AMOUNT, "")]
     entry = LogEntry.objects.get_for_object(payment).latest("pk")
     assert (entry.actor, entry.changes["paid_at"][0]) == (admin_user, "None")

@@ -108,7 +108,9 @@ def test_a_decision_in_the_admin_is_seen(payram, shop, payment, admin_client):
     payram.pay(payment, payment.amount_usd)
     seen = shop.look()
     assert (seen["review"], seen["order"]) == ([Review.AMOUNT], "new")
-    admin_client.post(f"/admin/django_payram/payment/{payment.pk}/accept/", {"reason": "Agreed by phone."})
+    admin_client.post(
+        f"/admin/django_payram/payment/{payment.pk}/accept/", {"reason": "Agreed by phone.", "confirm": "on"}
+    )
     seen = shop.look()
     assert (seen["review"], seen["paid"], seen["order"]) == ([""], True, "delivered")
 

@@ -90,7 +90,9 @@ def test_a_decision_in_the_admin_is_a_row_with_the_user(payram, payment, admin_c
     payram.pay(payment, payment.amount_usd)
     held = history_of(payment).last()
     assert (held.review, held.paid_at, held.history_user) == (Review.AMOUNT, None, None)
-    admin_client.post(f"/admin/django_payram/payment/{payment.pk}/accept/", {"reason": "Agreed by phone."})
+    admin_client.post(
+        f"/admin/django_payram/payment/{payment.pk}/accept/", {"reason": "Agreed by phone.", "confirm": "on"}
+    )
     accepted = history_of(payment).last()
     assert (accepted.review, accepted.history_user) == ("", admin_user)
     assert accepted.paid_at is not None
