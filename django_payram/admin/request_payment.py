@@ -73,6 +73,9 @@ class PaymentRequestForm(OrderForm):
         names = conf.names()
         field: Any = self.fields["project"]
         field.choices = [(name, name) for name in names]
+        if self.initial.get("project") not in names:
+            # That of an old payment may be gone.
+            self.initial.pop("project", None)
         if len(names) == 1:
             field.widget, field.initial = forms.HiddenInput(), names[0]
         if all(conf.project(name).rates is None for name in names):
