@@ -120,6 +120,8 @@ def test_an_action_of_the_admin_says_so(admin_user, standby, client):
     client.force_login(admin_user)
     payment = PaymentFactory(state=State.FILLED, review=Review.AMOUNT)
     read_only(on=True)
-    page = client.post(f"/admin/django_payram/payment/{payment.pk}/accept/", {"reason": "fine"}, follow=True)
+    page = client.post(
+        f"/admin/django_payram/payment/{payment.pk}/accept/", {"reason": "fine", "confirm": "on"}, follow=True
+    )
     assert "The database is busy" in page.content.decode()
     assert Payment.objects.get(pk=payment.pk).paid_at is None

@@ -13,9 +13,9 @@ from django.utils.translation import ngettext
 
 from django_payram.exceptions import PayramError
 from django_payram.gateway.redaction import clean_text
-from django_payram.models import Outcome, Payment, Source
+from django_payram.models import DATABASE_BUSY, Outcome, Payment, Source
 from django_payram.payments import refresh, transitions
-from django_payram.payments.links import mail_link
+from django_payram.payments.by_hand import link_to_mail, mail_link
 from django_payram.polling.worker import Summary, run
 
 if TYPE_CHECKING:
@@ -86,21 +86,30 @@ def _notify_again(request: HttpRequest, payment: Payment) -> None:
 def remember(request: HttpRequest, payments: Sequence[Payment], outcome: Outcome) -> None:
     """Write who did it in the timeline of the payments, and in Django's own history."""
     transitions.note(payments, outcome, source=Source.ADMIN, actor=request.user.get_username())
+    log(request, payments, outcome)
+
+
+def log(request: HttpRequest, payments: Sequence[Payment], outcome: Outcome) -> None:
+    """Write who did it in Django's own history alone, of what stands in the timeline already."""
     message = str(outcome.label)
     LogEntry.objects.log_actions(request.user.pk, payments, CHANGE, change_message=message)  # type: ignore[arg-type]
 
 
 def _mail(request: HttpRequest, payment: Payment) -> None:
-    try:
-        mail_link(payment, status_url=status_address(request, payment))
-    except ValueError:
+    if not link_to_mail(payment):
         messages.error(request, _("The link cannot be sent: the payment is not open, or has no e-mail address."))
+        return
+    address, actor = status_address(request, payment), request.user.get_username()
+    try:
+        mail_link(payment, status_url=address, source=Source.ADMIN, actor=actor)
+    except DATABASE_BUSY:
+        raise
     except Exception as exc:  # noqa: BLE001 - mail back ends raise whatever they like
         text = _("The mail could not be sent: %(error)s")
         messages.error(request, text % {"error": clean_text(str(exc))})
     else:
         messages.success(request, _("The link was sent to the customer."))
-        remember(request, [payment], Outcome.MAILED)
+        log(request, [payment], Outcome.MAILED)
 
 
 def status_address(request: HttpRequest, payment: Payment) -> str:

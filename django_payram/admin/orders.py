@@ -22,10 +22,11 @@ NEWEST = 200
 """Orders of so many payments tell which models the shop takes payments for."""
 
 
-def order_models(site: AdminSite, request: HttpRequest) -> dict[str, type[Model]]:
+def order_models(site: AdminSite, request: HttpRequest, *, wanted: str = "") -> dict[str, type[Model]]:
     """Return the models of orders that the user may view, by their label: those that there are payments of.
 
-    Of a shop without payments: those with a PaymentsRelation, or else all that the admin site knows.
+    Of a shop without payments: those with a PaymentsRelation, or else all that the admin site knows. The model with the
+    label ``wanted`` is among them, if the site has it: an order's own page leads here before it has payments.
     """
     newest = Payment.objects.exclude(order_type=None).order_by("-created_at").only("order_type")[:NEWEST]
     known = {
@@ -33,8 +34,12 @@ def order_models(site: AdminSite, request: HttpRequest) -> dict[str, type[Model]
     }
     declared = {model for model in apps.get_models() if _has_relation(model)}
     registered = [model for model in apps.get_models() if site.is_registered(model)]
-    wanted = known | declared
-    offered = [model for model in registered if model in wanted] if wanted else registered
+    taken = {model for model in known | declared if model is not None}
+    offered = [
+        model
+        for model in registered
+        if not taken or model in taken or model._meta.label_lower == wanted  # noqa: SLF001 - Django's documented name
+    ]
     return {model._meta.label_lower: model for model in offered if may_view(site, request, model)}  # noqa: SLF001
 
 
@@ -71,6 +76,8 @@ class OrderForm(forms.Form):
             cleaned["order"] = self._found(self.models[label], key)
         elif label:
             self.add_error("order_key", _("Please say which order."))
+        elif key:
+            self.add_error("order_model", _("Please say which kind of order."))
         return cleaned
 
     def _found(self, model: type[Model], key: str) -> Model | None:

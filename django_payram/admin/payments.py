@@ -161,7 +161,9 @@ class PaymentAdmin(PaymentColumns, ReadOnlyAdmin):
             **{f"<path:object_id>/{name}/": (name, partial(self.decision_view, name)) for name in DECISIONS},
         }
         own = [
-            path(address, wrap(view), name=f"django_payram_payment_{name}") for address, (name, view) in views.items()
+            # Outside of ATOMIC_REQUESTS: some of them ask PayRam.
+            path(address, outside_transactions(wrap(view)), name=f"django_payram_payment_{name}")
+            for address, (name, view) in views.items()
         ]
         return [*own, *super().get_urls()]
 

@@ -8,6 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import URLValidator
 from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.timezone import is_naive, make_aware, make_naive
 
@@ -55,6 +57,16 @@ def customer(text: str) -> str:
             f"must be an e-mail address or a customer id, of up to {MOST_NAME} printable characters"
         )
     return name
+
+
+def site(text: str) -> str:
+    """Read the address of the shop's site, and leave out the slash at its end."""
+    url = text.strip().rstrip("/")
+    try:
+        URLValidator(schemes=["http", "https"])(url)
+    except ValidationError as exc:
+        raise argparse.ArgumentTypeError("must be an address such as https://shop.example") from exc
+    return url
 
 
 def moment(text: str) -> datetime:

@@ -47,6 +47,7 @@ from django_payram.payments.request import PaymentRequest, check_request
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from decimal import Decimal
+    from uuid import UUID
 
     from django.db.models import Model
 
@@ -80,6 +81,7 @@ def open_payment(
     project: str = conf.DEFAULT_PROJECT,
     expires_in: timedelta | None = None,
     metadata: Mapping[str, Any] | None = None,
+    token: UUID | None = None,
     client: Client | None = None,
 ) -> Payment:
     """Return a saved payment whose ``url`` is the page where the customer pays.
@@ -89,7 +91,8 @@ def open_payment(
     customer's. ``purpose`` names the bill when an order has several; ``order_number`` is what people call the order
     (its ``number``, or its key, by default). ``customer_id`` defaults to a stable id for the order and the purpose;
     PayRam cancels a customer's other open payments when a new one is made, so an id per person would kill that person's
-    second cart. ``expires_in`` is how long the link lives, on servers that know ``expire``.
+    second cart. ``expires_in`` is how long the link lives, on servers that know ``expire``. ``token`` is for payments
+    without an order: a second call with it returns the first one's payment, whatever became of it.
 
     An order has one live link for each purpose: a second call with the same price, e-mail and customer id returns the
     open payment (in another currency while its rate is younger than an hour); another one opens a new payment and
@@ -110,6 +113,7 @@ def open_payment(
         project=project,
         expires_in=expires_in,
         metadata=metadata,
+        token=token,
     )
     until, claim = time.monotonic() + WAIT_SECONDS, claim_link(request)
     while claim.is_being_made:
@@ -160,6 +164,8 @@ def claim_link(request: PaymentRequest, *, waited_for: Payment | None = None) ->
     conflicts = 0
     while True:
         attempts = _attempts(request)
+        if request.token is not None and attempts:
+            return _of_token(attempts[0])
         _refuse_if_paid(attempts)
         if any(payment == waited_for and not payment.url and payment.live_slot is None for payment in attempts):
             raise PayramUnavailable(NOT_MADE)
@@ -172,8 +178,16 @@ def claim_link(request: PaymentRequest, *, waited_for: Payment | None = None) ->
             return Claim(_insert(request, attempts, instead_of=live), is_new=True)
         except IntegrityError:
             conflicts += 1
-            if request.order is None or conflicts == MOST_CONFLICTS:
+            if (request.order or request.token) is None or conflicts == MOST_CONFLICTS:
                 raise
+
+
+def _of_token(known: Payment) -> Claim:
+    """Return the payment that has the token of a call already: of a call before, or of one in the same instant."""
+    is_being_made = _is_being_made(known)
+    if not known.url and not is_being_made:
+        raise PayramUnavailable(NOT_MADE)
+    return Claim(known, is_being_made=is_being_made)
 
 
 def _live(attempts: Sequence[Payment]) -> Payment | None:
@@ -193,9 +207,9 @@ def _is_usable(live: Payment) -> bool:
 
 
 def _attempts(request: PaymentRequest) -> list[Payment]:
-    """Return the attempts for the order and purpose, oldest first."""
+    """Return the attempts for the order and purpose, oldest first; without an order, the one with the token."""
     if request.order is None:
-        return []
+        return [] if request.token is None else list(Payment.objects.using(database()).filter(token=request.token))
     return _of_bill(request.order.id, request.order.type.pk, request.purpose)
 
 

@@ -56,6 +56,7 @@ def check_request(
     project: str = conf.DEFAULT_PROJECT,
     expires_in: timedelta | None = None,
     metadata: Mapping[str, Any] | None = None,
+    token: uuid.UUID | None = None,
 ) -> PaymentRequest:
     """Check the arguments of open_payment. Raises InvalidPaymentRequest (a ValueError) or ImproperlyConfigured."""
     request = PaymentRequest(
@@ -69,6 +70,7 @@ def check_request(
         customer_id=None if customer_id is None else _customer_id(customer_id),
         expires_in=_expires_in(expires_in),
         metadata=_metadata(metadata),
+        token=None if token is None else _token(token, order),
     )
     if request.currency != USD and request.project.rates is None:
         raise InvalidPaymentRequest(
@@ -99,6 +101,8 @@ class PaymentRequest:
     """The shop's own; None: one that is the order's for ever, or the payment's when there is no order."""
     expires_in: timedelta | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    token: uuid.UUID | None = None
+    """The token of the payment to be, or of the one that was made for the same call; None: any."""
 
     def amount_usd(self) -> Decimal:
         """Return the price in US dollars with two places, by the exchange rate of now.
@@ -127,7 +131,7 @@ class PaymentRequest:
 
     def new_payment(self, attempts: Sequence[Payment], amount_usd: Decimal) -> Payment:
         """Return the unsaved payment of so many US dollars, which comes after these attempts for the order."""
-        token, now = uuid.uuid4(), timezone.now()
+        token, now = self.token or uuid.uuid4(), timezone.now()
         order = self.order
         return Payment(
             token=token,
@@ -268,6 +272,15 @@ def _expires_in(expires_in: object) -> timedelta | None:
             "expires_in", f"must be a timedelta of a minute at least, and of {LONGEST_LIFE.days} days at most."
         )
     return expires_in
+
+
+def _token(token: object, order: object) -> uuid.UUID:
+    if not isinstance(token, uuid.UUID):
+        raise InvalidPaymentRequest("token", f"must be a UUID, not {type(token).__name__}.")
+    if order is not None:
+        # The order's one live link decides, and a second token would be a contradiction.
+        raise InvalidPaymentRequest("token", "is for payments without an order: an order has one live link anyway.")
+    return token
 
 
 def _metadata(metadata: Mapping[str, Any] | None) -> Mapping[str, Any]:

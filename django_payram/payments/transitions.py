@@ -159,8 +159,8 @@ def notify_again(payment: Payment, *, source: Source = Source.ADMIN, actor: str 
     return apply(payment, Redelivery(everything=True), source=source, actor=actor)
 
 
-def note(payments: Iterable[Payment], outcome: Outcome, *, source: Source, actor: str) -> None:
-    """Write in the timelines of payments what a person did that changed nothing by itself."""
+def note(payments: Iterable[Payment], outcome: Outcome, *, source: Source, actor: str, text: str = "") -> None:
+    """Write in the timelines of payments what a person did that changed nothing by itself, and a cleaned text."""
     now = timezone.now()
     rows = [
         {
@@ -171,6 +171,7 @@ def note(payments: Iterable[Payment], outcome: Outcome, *, source: Source, actor
             "outcome": outcome,
             "state_before": payment.state,
             "state_after": payment.state,
+            "note": text,
             "actor": actor[:LONGEST_ACTOR],
             "created_at": now,
         }

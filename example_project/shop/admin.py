@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from django.contrib import admin, messages
-from django.urls import reverse
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
@@ -80,7 +79,6 @@ class OrderAdmin(admin.ModelAdmin):
         ("state", "paid_at", "paid_by_card"),
         ("express_fee", "express_paid_at"),
         "holds_stock",
-        "payments",
     )
     readonly_fields = (
         "number",
@@ -93,7 +91,6 @@ class OrderAdmin(admin.ModelAdmin):
         "express_fee",
         "express_paid_at",
         "holds_stock",
-        "payments",
     )
     raw_id_fields = ("user",)
     inlines: ClassVar = [OrderLineInline, PaymentInline]
@@ -116,20 +113,6 @@ class OrderAdmin(admin.ModelAdmin):
     def number(self, order: Order) -> str:
         """Return the number that people see."""
         return order.number
-
-    @admin.display(description=_("payments"), empty_value=_("No payment yet."))
-    def payments(self, order: Order) -> str | None:
-        """Return links to the order's payments, newest first."""
-        payments = order.payments.order_by("-created_at")
-        links = (
-            (
-                reverse("admin:django_payram_payment_change", args=[one.pk]),
-                one,
-                one.status.label,
-            )
-            for one in payments
-        )
-        return format_html_join("", '<p><a href="{}">{}</a> ({})</p>', links) or None
 
     @admin.action(description=_("Cancel selected orders that nobody is paying for"), permissions=["change"])
     def release_unpaid(self, request: HttpRequest, queryset: QuerySet[Order]) -> None:

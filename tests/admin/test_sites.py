@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+
 import pytest
 from django.contrib import admin
 from django.contrib.auth import get_user_model
@@ -48,6 +50,20 @@ def test_links_lead_to_pages_of_the_same_site(admin_client, order):
     assert f'href="/backoffice/shop/order/{order.pk}/change/"' in shown
     assert f'href="/backoffice/django_payram/payment/{parent.pk}/change/"' in shown
     assert "/backoffice/shop/order/" in admin_client.get("/backoffice/django_payram/payment/").content.decode()
+
+
+@pytest.mark.usefixtures("only_the_second_site")
+def test_a_link_by_hand_stays_on_its_site(admin_client, payram):
+    page = "/backoffice/django_payram/payment/"
+    assert f'href="{page}request/"' in admin_client.get(page).content.decode()
+    shown = admin_client.get(f"{page}request/").content.decode()
+    assert f'<a class="payram-button" href="{page}">' in shown
+    asked = {"email": "kim@example.org", "amount": "5", "currency": "USD", "project": "default", "key": uuid.uuid4()}
+    answer = admin_client.post(f"{page}request/", asked)
+    payment = Payment.objects.get()
+    assert answer["Location"] == f"{page}{payment.pk}/change/"
+    assert f'action="{page}{payment.pk}/mail/"' in admin_client.get(answer["Location"]).content.decode()
+    assert admin_client.post(f"{page}{payment.pk}/mail/")["Location"] == answer["Location"]
 
 
 # PayRam is down

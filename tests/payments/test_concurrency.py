@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import timedelta
 from decimal import Decimal
 
@@ -10,6 +11,7 @@ from django.db import OperationalError, transaction
 from django.test import Client
 from django.utils import timezone
 
+from django_payram.exceptions import PayramError
 from django_payram.gateway.payloads import PaymentUpdate
 from django_payram.models import Payment, Source, content_type, database
 from django_payram.models.states import Review, State
@@ -46,6 +48,23 @@ def test_clicks_with_different_amounts_leave_one_live_link(payram, order):
         lambda: open_payment(order, amount=20, email=order.email),
     )
     assert Payment.objects.exclude(live_slot=None).count() == 1
+
+
+def test_calls_with_one_token_at_once_make_one_call_and_one_link(payram):
+    """Without an order it is the token that decides."""
+    token = uuid.uuid4()
+    payments = in_threads(*[lambda: open_payment(amount=10, email="kim@example.org", token=token)] * 6)
+    assert [payment.token for payment in payments] == [token] * 6
+    assert all(payment.url for payment in payments)
+    assert len([call for call in payram.sandbox.calls if call.method == "POST"]) == 1
+
+
+def test_calls_with_one_token_share_the_fate_of_the_first(payram):
+    payram.sandbox.inject_fault(None, "broken")
+    token = uuid.uuid4()
+    answers = in_threads(*[lambda: open_payment(amount=10, email="kim@example.org", token=token)] * 4)
+    assert all(isinstance(answer, PayramError) for answer in answers)
+    assert Payment.objects.count() == 1
 
 
 def test_clicks_share_the_fate_of_the_attempt_they_waited_for(payram, order):

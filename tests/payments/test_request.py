@@ -10,10 +10,11 @@ from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 
-from django_payram.exceptions import InvalidPaymentRequest
-from django_payram.models import Payment, orders
+from django_payram.exceptions import InvalidPaymentRequest, PayramUnavailable
+from django_payram.models import Payment, State, orders
 from django_payram.payments import open_payment
 from django_payram.payments.request import check_request
+from django_payram.testing.factories import PaymentFactory
 from tests.payments.helpers import creates, pay_for
 from tests.shop.models import Order, SlugOrder, UuidOrder
 
@@ -232,3 +233,25 @@ def test_an_unsaved_order_raises(make):
 def test_an_unknown_project_is_named(order):
     with pytest.raises(ImproperlyConfigured, match="'other'"):
         pay_for(order, project="other")
+
+
+def test_a_token_is_one_payment_without_an_order(payram):
+    token = uuid.uuid4()
+    payment = open_payment(amount=1, email="buyer@example.org", token=token)
+    assert payment.token == token
+    assert open_payment(amount=2, email="other@example.org", token=token) == payment
+    assert Payment.objects.count() == len(creates(payram)) == 1
+
+
+def test_a_token_whose_payment_got_no_link_gets_none(payram):
+    token = uuid.uuid4()
+    PaymentFactory(token=token, state=State.FAILED, url="")
+    with pytest.raises(PayramUnavailable):
+        open_payment(amount=1, email="buyer@example.org", token=token)
+
+
+def test_a_token_that_is_none_is_refused(order):
+    with pytest.raises(InvalidPaymentRequest, match="token must be a UUID, not str"):
+        open_payment(amount=1, email="buyer@example.org", token="one")
+    with pytest.raises(InvalidPaymentRequest, match="token is for payments without an order"):
+        open_payment(order, amount=1, email="buyer@example.org", token=uuid.uuid4())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -12,11 +12,11 @@ from django.urls import NoReverseMatch, reverse
 
 from django_payram import conf
 from django_payram.exceptions import InvalidPaymentRequest, PayramError
-from django_payram.management.arguments import positive
+from django_payram.gateway.redaction import clean_text, redact
+from django_payram.management.arguments import positive, site
 from django_payram.management.orders import read_order
-from django_payram.models import USD
-from django_payram.payments import open_payment
-from django_payram.payments.links import mail_link
+from django_payram.models import DATABASE_BUSY, USD, Source
+from django_payram.payments.by_hand import LONGEST_HOURS, mail_link, request_payment
 
 if TYPE_CHECKING:
     from django.core.management.base import CommandParser
@@ -41,36 +41,38 @@ class Command(BaseCommand):
         parser.add_argument("--order-number", help="what the customer calls the order")
         parser.add_argument("--purpose", default="", help="which bill of the order it is")
         parser.add_argument("--customer-id", help="PayRam's customer id (default: one of its own)")
-        parser.add_argument("--expires-in", type=positive, metavar="HOURS", help="how long the link is good")
+        hours = partial(positive, most=LONGEST_HOURS)
+        parser.add_argument("--expires-in", type=hours, metavar="HOURS", help="how long the link is good")
         parser.add_argument("--note", default="", help="for the shop alone; it is kept with the payment")
         parser.add_argument("--project", default=conf.DEFAULT_PROJECT, help="PayRam project (default: %(default)s)")
         parser.add_argument("--mail", action="store_true", help="send the link to the customer")
-        parser.add_argument(
-            "--site", default="", metavar="URL", help="the shop's address, such as https://shop.example"
-        )
+        parser.add_argument("--site", type=site, metavar="URL", help="such as https://shop.example")
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, **options: Any) -> None:
         """Make the link and tell it."""
         payment = self._opened(options)
-        status_url = _status_url(payment, options["site"])
-        if options["mail"]:
-            try:
-                mail_link(payment, status_url=status_url if options["site"] else "")
-            except (ValueError, OSError) as exc:
-                raise CommandError(f"The link {payment.url} is made, and could not be sent: {exc}") from exc
+        status_url = _status_url(payment, options["site"] or "")
         facts = {
             "url": payment.url,
             "status_url": status_url,
             "reference": payment.reference,
             "token": str(payment.token),
         }
+        # Before the mail: whatever becomes of it, the link is not lost.
         self.stdout.write(json.dumps(facts) if options["json"] else f"{payment.url}\n{status_url}".rstrip())
+        self.stdout.flush()
+        if options["mail"]:
+            try:
+                mail_link(payment, status_url=status_url if options["site"] else "", source=Source.SHOP)
+            except Exception as exc:
+                # Mail back ends raise whatever they like.
+                error = clean_text(str(exc))
+                raise CommandError(f"The link is made, and the mail could not be sent: {error}") from exc
 
     def _opened(self, options: dict[str, Any]) -> Payment:
-        hours, note = options["expires_in"], options["note"]
         try:
-            return open_payment(
+            return request_payment(
                 None if options["order"] is None else read_order(options["order"]),
                 amount=options["amount"],
                 email=options["email"],
@@ -79,17 +81,19 @@ class Command(BaseCommand):
                 order_number=options["order_number"],
                 customer_id=options["customer_id"],
                 project=options["project"],
-                expires_in=timedelta(hours=hours) if hours else None,
-                metadata={"note": note} if note else None,
-            )
+                hours=options["expires_in"],
+                note=options["note"],
+                source=Source.SHOP,
+            ).payment
         except InvalidPaymentRequest as exc:
-            raise CommandError(f"--{str(exc).replace('_', '-', 1)}", returncode=2) from exc
-        except (PayramError, ImproperlyConfigured) as exc:
-            raise CommandError(str(exc)) from exc
+            option = "note" if exc.argument == "metadata" else exc.argument.replace("_", "-")
+            raise CommandError(f"--{option}{str(exc).removeprefix(exc.argument)}", returncode=2) from exc
+        except (PayramError, ImproperlyConfigured, *DATABASE_BUSY) as exc:
+            raise CommandError(redact(str(exc))) from exc
 
 
-def _status_url(payment: Payment, site: str) -> str:
+def _status_url(payment: Payment, address: str) -> str:
     try:
-        return site.rstrip("/") + reverse("payram:status", args=[payment.token])
+        return address + reverse("payram:status", args=[payment.token])
     except NoReverseMatch:
         return ""
