@@ -47,11 +47,11 @@ class PaymentRequestForm(OrderForm):
         label=_("Order number"), max_length=200, required=False, help_text=_("What the customer calls it.")
     )
     hours = forms.IntegerField(
-        label=_("Good for"),
+        label=_("Good for (hours)"),
         required=False,
         min_value=1,
         max_value=LONGEST_HOURS,
-        help_text=_("Hours; blank leaves it to PayRam."),
+        help_text=_("Blank leaves it to PayRam."),
     )
     note = forms.CharField(
         label=_("Note"),

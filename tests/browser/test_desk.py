@@ -98,6 +98,43 @@ def test_a_deposit_is_requested_by_hand_and_mailed(clerk):
     expect(tab.locator("#payram-status")).to_contain_text("Withdrawn")
 
 
+def test_the_rest_is_requested_from_the_orders_page(customer, clerk):
+    """A part came, and the link ended: the order's page says what is missing, and fills the form in."""
+    customer.order().go_to_pay().pay_a_part("10")
+    customer.press_in_sandbox("Let it expire", badge="Expired")
+    # The webhook about it may be on its way.
+    tab = clerk.open_payment(customer.reference).ask_payram().tab
+    tab.goto(f"{clerk.shop}/admin/shop/order/{customer.order_url.rstrip('/').rpartition('/')[2]}/change/")
+    look(tab, "desk-order")
+    tab.evaluate("() => { document.documentElement.dir = 'rtl'; }")
+    look(tab, "desk-order-rtl")
+    tab.get_by_role("link", name="Request the rest").click()
+    expect(tab.get_by_label("Purpose")).to_have_value("rest")
+    tab.evaluate("() => { document.documentElement.dir = 'rtl'; }")
+    look(tab, "desk-request-rtl")
+    tab.get_by_label("Order", exact=True).fill("999999")
+    tab.get_by_role("button", name="Make the link").click()
+    expect(tab.get_by_role("alert")).to_contain_text("Please correct the error below.")
+    look(tab, "desk-request-wrong")
+
+
+def test_links_are_copied(clerk):
+    tab = clerk.tab
+    tab.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    tab.goto(f"{clerk.shop}/admin/django_payram/payment/request/")
+    tab.get_by_label("Customer's e-mail").fill("kim@example.com")
+    tab.get_by_label("Amount").fill("5")
+    tab.get_by_role("button", name="Make the link").click()
+    for field, button in (
+        ("Where the customer pays", "Copy the link"),
+        ("Where the customer sees it", "Copy the status page"),
+    ):
+        tab.get_by_role("button", name=button).press("Enter")
+        expect(tab.get_by_role("button", name="Copied").first).to_be_visible()
+        assert tab.evaluate("() => navigator.clipboard.readText()") == tab.get_by_label(field).input_value()
+    look(tab, "desk-requested")
+
+
 def test_the_inbox_is_worked_off(customer, clerk):
     customer.order().go_to_pay()
     hosted = customer.tab.url
