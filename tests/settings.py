@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import django
 import environ
 
 from tests.surroundings import chosen, surround
@@ -52,6 +53,9 @@ TEMPLATES = [
 ]
 ROOT_URLCONF = "tests.urls"
 STATIC_URL = "/static/"
+
+if django.VERSION >= (6, 1):
+    MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
 
 PAYRAM = {
     "default": {

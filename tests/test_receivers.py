@@ -16,6 +16,7 @@ from django_payram.polling.worker import notify_undelivered
 from django_payram.receivers import mail_managers, send_due_mail
 from django_payram.signals import payment_needs_review
 from django_payram.testing.factories import PaymentFactory
+from tests.mails import LOCMEM, MANAGERS, send_by
 from tests.payments.helpers import receive
 
 pytestmark = pytest.mark.django_db
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def _managers(settings):
-    settings.MANAGERS = [("Manager", "manager@example.org")]
+    settings.MANAGERS = MANAGERS
 
 
 @pytest.fixture
@@ -98,22 +99,14 @@ def test_a_clock_that_was_ahead_stops_no_mail():
 
 @pytest.mark.usefixtures("_connected")
 def test_a_mail_server_that_fails_is_logged_and_tried_again(settings, caplog):
-    settings.EMAIL_BACKEND = "tests.test_receivers.Broken"
+    send_by(settings, "tests.mails.Broken")
     payment = too_little()
     assert "The managers could not be mailed." in caplog.text
     payment.refresh_from_db()
     assert payment.undelivered == []
-    settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+    send_by(settings, LOCMEM)
     assert send_due_mail()
     assert len(mail.outbox) == 1
-
-
-class Broken:
-    def __init__(self, **options):
-        pass
-
-    def send_messages(self, messages):
-        raise OSError("no route to host")
 
 
 def test_a_shop_that_does_not_connect_it_gets_no_mail():

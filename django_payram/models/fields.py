@@ -90,9 +90,9 @@ class RoutedForeignKey(GenericForeignKey):
             return _RoutedType(super().get_content_type(id=id, using=using))
         return content_type(model or type(obj))
 
-    def __set__(self, instance: Any, value: Any) -> None:
-        """Remember an order under the key of its root model."""
-        super().__set__(instance, value)
+    def set_cached_value(self, instance: Any, value: Any) -> None:
+        """Remember an order under the key of its root model, whichever of its models it was set as."""
+        super().set_cached_value(instance, value)
         if value is not None and value.pk is not None:
             setattr(instance, self.fk_field, order_key(value).id)
 

@@ -23,6 +23,7 @@ from django.utils import timezone
 from django_payram.models import Outcome, Payment, Source, State
 from django_payram.payments import open_payment
 from django_payram.testing.factories import PaymentFactory
+from tests.mails import send_by
 from tests.payments.helpers import creates
 from tests.shop.models import UuidOrder
 
@@ -267,7 +268,7 @@ def test_a_shop_may_write_the_mail(admin_client, payment, settings, tmp_path):
 
 
 def test_what_cannot_be_mailed_is_said(admin_client, payment, settings):
-    settings.EMAIL_BACKEND = "tests.test_receivers.Broken"
+    send_by(settings, "tests.mails.Broken")
     assert "no route to host" in text(admin_client.post(f"{LIST}{payment.pk}/mail/", follow=True))
     Payment.objects.update(state=State.CANCELED)
     assert "cannot be sent" in text(admin_client.post(f"{LIST}{payment.pk}/mail/", follow=True))
@@ -314,7 +315,7 @@ def test_the_command_speaks_json_and_mails(payram):
 
 
 def test_the_command_prints_the_link_although_the_mail_cannot_be_sent(payram, settings):
-    settings.EMAIL_BACKEND = "tests.test_receivers.Broken"
+    send_by(settings, "tests.mails.Broken")
     out = StringIO()
     with pytest.raises(CommandError, match="the mail could not be sent: no route to host") as caught:
         call_command("payram_request", "--email", "kim@example.org", "--amount", "5", "--mail", stdout=out)
