@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.conf import settings
 from django.core import mail
@@ -14,10 +14,7 @@ from django.template.loader import render_to_string
 from django.utils import timezone, translation
 
 from django_payram.gateway.redaction import clean_text
-from django_payram.models import Outcome, Payment, PaymentEvent, Review, ReviewMail, database
-
-if TYPE_CHECKING:
-    from datetime import datetime
+from django_payram.models import Payment, Review, ReviewMail, database
 
 logger = logging.getLogger("django_payram")
 
@@ -32,7 +29,7 @@ def mail_managers(payment: Payment, **kwargs: Any) -> None:  # noqa: ARG001 - th
     payments wait for which reason, and no key, no customer and no address. The templates are
     ``django_payram/review_mail.txt`` and ``django_payram/review_mail_subject.txt``.
     """
-    ReviewMail.objects.using(database()).get_or_create(pk=ReviewMail.ONLY)
+    ReviewMail.objects.using(database()).update_or_create(pk=ReviewMail.ONLY, defaults={"is_wanted": True})
     transaction.on_commit(send_due_mail, using=database())
 
 
@@ -42,40 +39,29 @@ def send_due_mail() -> bool:
     Does nothing in a shop whose ``mail_managers`` was never called. Returns whether a mail was sent; a mail server that
     fails is logged, and the mail is tried again.
     """
-    now = timezone.now()
-    rows = ReviewMail.objects.using(database()).filter(pk=ReviewMail.ONLY)
-    row = rows.first()
-    if row is None:
-        return False
-    last = row.sent_at
+    now, rows = timezone.now(), ReviewMail.objects.using(database()).filter(pk=ReviewMail.ONLY)
     # A time in the future was written by a wrong clock.
-    known = last if last is not None and last <= now else None
-    if (known is not None and now - INTERVAL < known) or not _has_news(known):
-        return False
+    is_due = Q(sent_at=None) | Q(sent_at__lte=now - INTERVAL) | Q(sent_at__gt=now)
     # Of several processes one gets it.
-    if not rows.filter(Q(sent_at=None) if last is None else Q(sent_at=last)).update(sent_at=now):
+    if not rows.filter(is_due, is_wanted=True).update(sent_at=now, is_wanted=False):
         return False
     try:
-        _send()
+        return _send()
     except Exception as exc:  # noqa: BLE001 - mail back ends raise whatever they like
-        rows.filter(sent_at=now).update(sent_at=last)
+        rows.update(sent_at=None, is_wanted=True)
         logger.error("The managers could not be mailed. %s", clean_text(f"{type(exc).__name__}: {exc}"))  # noqa: TRY400
         return False
-    return True
 
 
-def _has_news(last: datetime | None) -> bool:
-    if not Payment.objects.using(database()).needing_review().exists():
-        return False
-    raised = PaymentEvent.objects.using(database()).filter(outcome=Outcome.REVIEW)
-    return raised.filter(Q() if last is None else Q(created_at__gt=last)).exists()
-
-
-def _send() -> None:
+def _send() -> bool:
     waiting = Payment.objects.using(database()).needing_review()
     counts = dict(waiting.order_by().values_list("review").annotate(count=Count("pk")))
+    if not counts:
+        # All was settled meanwhile.
+        return False
     with translation.override(settings.LANGUAGE_CODE):
         reasons = [(str(review.label), counts[review]) for review in Review if review in counts]
         context = {"reasons": reasons, "count": sum(counts.values())}
         subject = render_to_string("django_payram/review_mail_subject.txt", context).strip()
         mail.mail_managers(subject, render_to_string("django_payram/review_mail.txt", context))
+    return True

@@ -142,7 +142,12 @@ def test_without_a_transition_only_times_and_personal_columns_are_written():
             written |= names - {None}
             if None in names:
                 unnamed.add(module)
-    assert written == (WRITTEN_ALONE - set(BLANK)) | WRITTEN_LATER | {"is_announced", "live_slot", "sent_at"}
+    assert written == (WRITTEN_ALONE - set(BLANK)) | WRITTEN_LATER | {
+        "is_announced",
+        "live_slot",
+        "sent_at",
+        "is_wanted",
+    }
     # One writes the times that its callers name, the other those of BLANK.
     assert unnamed == {"polling.claims", "personal_data.erase"}
     times = {keyword.arg for call in calls(TREES["polling.claims"], "update_unlocked") for keyword in call.keywords}
@@ -150,7 +155,7 @@ def test_without_a_transition_only_times_and_personal_columns_are_written():
     assert {field.name for field in Payment._meta.get_fields()} >= WRITTEN_ALONE
     assert {field.name for field in PaymentEvent._meta.get_fields()} >= WRITTEN_LATER
     # Of refunds, and of the mail to the managers.
-    assert not {"is_announced", "sent_at"} & {
+    assert not {"is_announced", "sent_at", "is_wanted"} & {
         field.name for model in (Payment, PaymentEvent) for field in model._meta.get_fields()
     }
 

@@ -73,6 +73,18 @@ def test_what_comes_within_the_hour_stands_in_the_next_mail_which_polling_sends(
 
 
 @pytest.mark.usefixtures("_connected")
+def test_a_review_that_commits_after_a_mail_of_another_process_stands_in_the_next_one():
+    """Its event was made before that mail was sent, and could be seen by nobody."""
+    too_little()
+    receive(PaymentFactory(), State.FILLED, "20")
+    ReviewMail.objects.update(sent_at=timezone.now())
+    with time_machine.travel(datetime.now(tz=zones.utc) + timedelta(hours=2)):
+        assert send_due_mail()
+        assert not send_due_mail()
+    assert "2 payments need you" in mail.outbox[1].subject
+
+
+@pytest.mark.usefixtures("_connected")
 def test_nothing_new_is_no_mail():
     too_little()
     with time_machine.travel(datetime.now(tz=zones.utc) + timedelta(hours=2)):

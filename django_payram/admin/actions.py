@@ -32,9 +32,10 @@ if TYPE_CHECKING:
 @admin.action(description=_("Ask PayRam now"), permissions=["ask"])
 def ask_payram_now(_admin: ModelAdmin[Payment], request: HttpRequest, queryset: QuerySet[Payment]) -> None:
     """Ask PayRam about the selected payments, and send their receivers what is undelivered."""
-    summary = Summary()
+    summary, asked = Summary(), []
     chosen = Payment.objects.filter(pk__in=queryset.values("pk"))
     for result in run(chosen, source=Source.ADMIN, summary=summary):
+        asked.append(result.payment)
         if result.error is not None:
             messages.error(request, f"{result.payment}: {result.error}")
         elif not result.announced:
@@ -43,7 +44,7 @@ def ask_payram_now(_admin: ModelAdmin[Payment], request: HttpRequest, queryset: 
         "PayRam was asked about %(count)d payment.", "PayRam was asked about %(count)d payments.", summary.asked
     )
     messages.success(request, text % {"count": summary.asked})
-    remember(request, list(chosen), Outcome.ASKED)
+    remember(request, asked, Outcome.ASKED)
 
 
 @admin.action(description=_("Notify receivers again"), permissions=["ask"])
@@ -80,7 +81,7 @@ def _notify_again(request: HttpRequest, payment: Payment) -> None:
         messages.success(request, text % {"payment": payment})
     else:
         _tell_failure(request, payment)
-    remember(request, [payment], Outcome.ANNOUNCED)
+    log(request, [payment], Outcome.ANNOUNCED if recorded.delivered else Outcome.NOT_ANNOUNCED)
 
 
 def remember(request: HttpRequest, payments: Sequence[Payment], outcome: Outcome) -> None:

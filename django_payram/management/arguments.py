@@ -13,8 +13,10 @@ from django.core.validators import URLValidator
 from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.timezone import is_naive, make_aware, make_naive
 
+from django_payram.reports.figures import FIRST_DAY, LAST_DAY
+
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import date, datetime
 
 RATE = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 
@@ -67,6 +69,17 @@ def site(text: str) -> str:
     except ValidationError as exc:
         raise argparse.ArgumentTypeError("must be an address such as https://shop.example") from exc
     return url
+
+
+def day(text: str) -> date:
+    """Read a date in ISO 8601."""
+    try:
+        found = parse_date(text)
+    except ValueError:
+        found = None
+    if found is None or not FIRST_DAY <= found <= LAST_DAY:
+        raise argparse.ArgumentTypeError(f"must be a date such as 2026-11-30, from {FIRST_DAY} to {LAST_DAY}")
+    return found
 
 
 def moment(text: str) -> datetime:

@@ -76,6 +76,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('sent_at', models.DateTimeField(editable=False, null=True)),
+                ('is_wanted', models.BooleanField(default=False, editable=False)),
             ],
         ),
     ]

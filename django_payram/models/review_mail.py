@@ -14,3 +14,5 @@ class ReviewMail(models.Model):
     """The key of the row."""
 
     sent_at = models.DateTimeField(null=True, editable=False)
+    is_wanted = models.BooleanField(default=False, editable=False)
+    """Whether a payment has come under review since. Written in the transaction that says so: times cannot tell."""

@@ -200,6 +200,8 @@ class Decision:
     """Whether the update said more of the payment than was recorded."""
     refund: Refund | None = None
     """The refund to be written down."""
+    is_requested: bool = False
+    """Whether somebody asked for the signals: the timeline says then what became of them, also if it is no news."""
 
 
 class _Draft:
@@ -216,6 +218,7 @@ class _Draft:
         self.notifications: tuple[str, ...] = ()
         self.is_news = False
         self.refund: Refund | None = None
+        self.is_requested = False
 
     @property
     def order_gone(self) -> bool:
@@ -246,6 +249,7 @@ class _Draft:
             notifications=self.notifications,
             is_news=self.is_news,
             refund=self.refund,
+            is_requested=self.is_requested,
         )
 
 
@@ -849,7 +853,7 @@ def _record_refund(draft: _Draft, update: RefundRecord) -> None:
 
 def _redeliver(draft: _Draft, update: Redelivery) -> None:
     if update.everything:
-        draft.wanted = set(_true_signals(draft))
+        draft.wanted, draft.is_requested = set(_true_signals(draft)), True
 
 
 DECISIONS: Mapping[type[Update], Callable[[_Draft, Any], None]] = MappingProxyType(
@@ -953,9 +957,10 @@ def after_delivery(before: Payment, decision: Decision, failures: dict[str, str]
     """
     root = decision.group.root
     draft = _Draft(Group(root, (root,)), now)
+    draft.is_requested = decision.is_requested
     if failures:
         _keep_undelivered(draft, before, failures)
-    elif set(before.undelivered) - set(root.undelivered):
+    elif draft.is_requested or set(before.undelivered) - set(root.undelivered):
         draft.log(root, Outcome.ANNOUNCED)
     else:
         return None
@@ -971,6 +976,6 @@ def _keep_undelivered(draft: _Draft, before: Payment, failures: dict[str, str]) 
     root.announce_error = error
     if "payment_updated" in failures:
         root.notified_state = before.notified_state
-    # The same failure comes again and again; it is written down once.
-    if error != before.announce_error:
+    # The same failure comes again and again; it is written down once, unless somebody asked.
+    if error != before.announce_error or draft.is_requested:
         draft.log(root, Outcome.NOT_ANNOUNCED, error=error)

@@ -6,7 +6,7 @@ import logging
 import threading
 import traceback
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 from django.utils import timezone
@@ -128,25 +128,34 @@ def _save(decision: Decision, origin: Origin) -> None:
     for payment, names in decision.changes:
         statements.update(payment, names, using=using)
     events = [
-        {
-            "payment_id": event.payment.pk,
-            "project": event.payment.project,
-            "reference": event.payment.reference or "",
-            "source": origin.source,
-            "outcome": event.outcome,
-            "state_before": event.state_before,
-            "state_after": event.state_after,
-            "payload": origin.payload if event.outcome == Outcome.RECORDED else None,
-            "error": event.error,
-            "note": event.note,
-            "actor": origin.actor[:LONGEST_ACTOR],
-            "created_at": now,
-        }
+        _event_row(
+            event.payment,
+            origin,
+            outcome=event.outcome,
+            state_before=event.state_before,
+            state_after=event.state_after,
+            payload=origin.payload if event.outcome == Outcome.RECORDED else None,
+            error=event.error,
+            note=event.note,
+            created_at=now,
+        )
         for event in decision.events
     ]
     statements.insert(PaymentEvent, events, using=using)
     if decision.refund is not None:
         decision.refund.save(using=using, force_insert=True)
+
+
+def _event_row(payment: Payment, origin: Origin, **facts: Any) -> dict[str, Any]:
+    """Return the columns of an event in the timeline of a payment."""
+    return {
+        "payment_id": payment.pk,
+        "project": payment.project,
+        "reference": payment.reference or "",
+        "source": origin.source,
+        "actor": origin.actor[:LONGEST_ACTOR],
+        **facts,
+    }
 
 
 def notify(payment: Payment, *, source: Source = Source.RESYNC) -> TransitionResult:
@@ -161,20 +170,9 @@ def notify_again(payment: Payment, *, source: Source = Source.ADMIN, actor: str 
 
 def note(payments: Iterable[Payment], outcome: Outcome, *, source: Source, actor: str, text: str = "") -> None:
     """Write in the timelines of payments what a person did that changed nothing by itself, and a cleaned text."""
-    now = timezone.now()
+    origin = Origin(source, actor=actor)
     rows = [
-        {
-            "payment_id": payment.pk,
-            "project": payment.project,
-            "reference": payment.reference or "",
-            "source": source,
-            "outcome": outcome,
-            "state_before": payment.state,
-            "state_after": payment.state,
-            "note": text,
-            "actor": actor[:LONGEST_ACTOR],
-            "created_at": now,
-        }
+        _event_row(payment, origin, outcome=outcome, state_before=payment.state, state_after=payment.state, note=text)
         for payment in payments
     ]
     statements.insert(PaymentEvent, rows, using=database())

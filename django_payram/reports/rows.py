@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils.timezone import is_aware
 
-from django_payram.models import Payment, Refund, pages
+from django_payram.models import Payment, Refund, database, pages
+from django_payram.models.statuses import ZERO
 from django_payram.reports.figures import Range, Sums
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ COLUMNS = (
 AT_ONCE = 1_000
 """Rows read at a time."""
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 """With these a text begins that a spreadsheet would compute."""
 
 Row = dict[str, Any]
@@ -41,46 +42,21 @@ def of_range(of: Range) -> Iterator[Row]:
 
 def of_payments(payments: QuerySet[Payment], *, zone: tzinfo | None) -> Iterator[Row]:
     """Yield a row for each of the payments and each of their refunds, then the sums."""
-    keys = payments.order_by().values("pk")
-    return _rows(payments, Refund.objects.using(payments.db).filter(payment__in=keys), zone)
+    keys = payments.using(database()).order_by().values("pk")
+    return _rows(payments, Refund.objects.using(database()).filter(payment__in=keys), zone)
 
 
 def _rows(payments: QuerySet[Payment], refunds: QuerySet[Refund], zone: tzinfo | None) -> Iterator[Row]:
     total = Sums()
     for page in pages(payments, AT_ONCE):
         for payment in page:
-            # What tops up another payment is a part of what that one has received.
-            received = None if payment.parent_id is not None else payment.received_usd
-            total.add(received or 0, 1)  # type: ignore[arg-type] # zero is zero
-            yield _row(
-                payment,
-                zone,
-                kind="payment" if payment.parent_id is None else "top-up",
-                time=payment.paid_at or payment.created_at,
-                status=payment.status.value,
-                amount_usd=payment.amount_usd,
-                received_usd=received,
-                net_usd=received,
-                forgiven_usd=payment.forgiven_usd or None,
-                surplus_usd=payment.surplus_usd or None,
-                currency=payment.currency,
-                blockchain=payment.blockchain,
-                transaction=payment.transaction_hash,
-                note=payment.metadata.get("note", "") if isinstance(payment.metadata, dict) else "",
-            )
+            row = _payment_row(payment, zone)
+            total.add(row["received_usd"] or ZERO, 1)
+            yield row
     for refunded in pages(refunds.select_related("payment"), AT_ONCE):
         for refund in refunded:
             total.refunded += refund.amount_usd
-            yield _row(
-                refund.payment,
-                zone,
-                kind="refund",
-                time=refund.created_at,
-                refunded_usd=refund.amount_usd,
-                net_usd=-refund.amount_usd,
-                transaction=refund.transaction,
-                note=refund.note,
-            )
+            yield _refund_row(refund, zone)
     yield {
         "kind": "total",
         "time_zone": str(zone or ""),
@@ -88,6 +64,40 @@ def _rows(payments: QuerySet[Payment], refunds: QuerySet[Refund], zone: tzinfo |
         "refunded_usd": total.refunded,
         "net_usd": total.net,
     }
+
+
+def _payment_row(payment: Payment, zone: tzinfo | None) -> Row:
+    # What tops up another payment is a part of what that one has received.
+    received = None if payment.parent_id is not None else payment.received_usd
+    return _row(
+        payment,
+        zone,
+        kind="payment" if payment.parent_id is None else "top-up",
+        time=payment.paid_at or payment.created_at,
+        status=payment.status.value,
+        amount_usd=payment.amount_usd,
+        received_usd=received,
+        net_usd=received,
+        forgiven_usd=payment.forgiven_usd or None,
+        surplus_usd=payment.surplus_usd or None,
+        currency=payment.currency,
+        blockchain=payment.blockchain,
+        transaction=payment.transaction_hash,
+        note=payment.metadata.get("note", "") if isinstance(payment.metadata, dict) else "",
+    )
+
+
+def _refund_row(refund: Refund, zone: tzinfo | None) -> Row:
+    return _row(
+        refund.payment,
+        zone,
+        kind="refund",
+        time=refund.created_at,
+        refunded_usd=refund.amount_usd,
+        net_usd=-refund.amount_usd,
+        transaction=refund.transaction,
+        note=refund.note,
+    )
 
 
 def _row(payment: Payment, zone: tzinfo | None, *, time: datetime, **facts: Any) -> Row:

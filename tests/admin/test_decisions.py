@@ -6,7 +6,6 @@ from decimal import Decimal
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import Permission
 from django.test import Client
 from django.utils import timezone
 
@@ -14,6 +13,7 @@ from django_payram.admin.decisions import DECISIONS
 from django_payram.models import Outcome, Payment, Review, State, Status
 from django_payram.payments import open_payment
 from django_payram.testing.factories import PaymentFactory
+from tests.admin.helpers import clerk, text
 from tests.payments.helpers import of_order
 
 pytestmark = pytest.mark.django_db
@@ -40,19 +40,6 @@ def page(payment, decision=""):
 
 def decide(client, payment, decision, **answers):
     return client.post(page(payment, decision), answers or ANSWERS[decision], follow=True)
-
-
-def text(response):
-    assert response.status_code == 200
-    return response.content.decode()
-
-
-def clerk(django_user_model, *permissions):
-    user = django_user_model.objects.create_user("clerk", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=("view_payment", *permissions)))
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def held(**facts):
@@ -170,10 +157,10 @@ def test_an_order_that_is_not_there_is_named_at_its_field(admin_client, key):
 
 def test_only_orders_that_the_user_may_view_are_offered(django_user_model, order):
     payment = of_order(order)
-    shown = text(clerk(django_user_model, "assign_payment").get(page(payment, "assign")))
+    shown = text(clerk(django_user_model, "view_payment", "assign_payment").get(page(payment, "assign")))
     assert "shop.order" not in shown
     django_user_model.objects.all().delete()
-    shown = text(clerk(django_user_model, "assign_payment", "view_order").get(page(payment, "assign")))
+    shown = text(clerk(django_user_model, "view_payment", "assign_payment", "view_order").get(page(payment, "assign")))
     assert '<option value="shop.order">Order</option>' in shown
 
 
@@ -211,13 +198,13 @@ def test_what_cannot_be_decided_is_not_offered_and_is_refused(admin_client, deci
 def test_a_decision_wants_its_own_permission_and_a_payment(admin_client, django_user_model, decision):
     payment = MAKE[decision]()
     others = {permission for permission in PERMISSIONS.values() if permission != PERMISSIONS[decision]}
-    client = clerk(django_user_model, *others)
+    client = clerk(django_user_model, "view_payment", *others)
     assert page(payment, decision) not in text(client.get(page(payment)))
     assert [client.get(page(payment, decision)).status_code, client.post(page(payment, decision)).status_code] == [
         403
     ] * 2
     django_user_model.objects.filter(is_superuser=False).delete()
-    client = clerk(django_user_model, PERMISSIONS[decision])
+    client = clerk(django_user_model, "view_payment", PERMISSIONS[decision])
     assert page(payment, decision) in text(client.get(page(payment)))
     assert client.get(page(payment, decision)).status_code == 200
     assert admin_client.get(f"{LIST}9999/{decision}/").status_code == 404

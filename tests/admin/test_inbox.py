@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import Permission
 from django.test import Client
 from django.utils import timezone
 from django.utils.html import escape
@@ -12,6 +11,7 @@ from django.utils.html import escape
 from django_payram.admin.words import ADVICE, REASONS, SENTENCES
 from django_payram.models import Outcome, Payment, Review, State, Status
 from django_payram.testing.factories import PaymentFactory
+from tests.admin.helpers import clerk, text
 from tests.conftest import statements
 
 pytestmark = pytest.mark.django_db
@@ -20,25 +20,12 @@ INBOX = "/admin/django_payram/payment/inbox/"
 INDEX = "/admin/django_payram/"
 
 
-def text(response):
-    assert response.status_code == 200
-    return response.content.decode()
-
-
 def waiting(review, **facts):
     return PaymentFactory(review=review, reviews_raised=[review], **facts)
 
 
 def held():
     return waiting(Review.AMOUNT, state=State.FILLED, filled_usd=40)
-
-
-def clerk(django_user_model, *permissions):
-    user = django_user_model.objects.create_user("clerk", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def test_the_weightiest_stand_first_and_the_oldest_of_one_reason(admin_client):

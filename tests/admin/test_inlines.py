@@ -18,6 +18,7 @@ from django_payram.admin import PaymentAdmin, PaymentInline
 from django_payram.admin.inlines import MOST
 from django_payram.models import Payment, Review, State
 from django_payram.testing.factories import PaymentFactory
+from tests.admin.helpers import text
 from tests.conftest import statements
 from tests.shop.models import GiftOrder, NumberedOrder, Order, SlugOrder, UuidOrder
 
@@ -45,11 +46,6 @@ def _desk():
 
 def page(order):
     return f"/desk/{order._meta.app_label}/{order._meta.model_name}/{admin.utils.quote(order.pk)}/change/"
-
-
-def text(response):
-    assert response.status_code == 200
-    return response.content.decode()
 
 
 @pytest.mark.parametrize(

@@ -11,17 +11,13 @@ from django_payram.admin import lists
 from django_payram.admin.lists import BoundedPaginator
 from django_payram.models import Outcome, Payment, PaymentEvent, Source, Status, database
 from django_payram.testing.factories import PaymentFactory
+from tests.admin.helpers import text
 
 pytestmark = pytest.mark.django_db
 
 LIST = "/admin/django_payram/payment/"
 EVENTS = "/admin/django_payram/paymentevent/"
 CUT = "are listed. Search or filter to reach the others."
-
-
-def text(response):
-    assert response.status_code == 200
-    return response.content.decode()
 
 
 @pytest.fixture

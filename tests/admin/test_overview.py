@@ -15,16 +15,12 @@ from django.utils import timezone
 from django_payram.models import State
 from django_payram.payments import record_refund
 from django_payram.testing.factories import PaymentFactory
+from tests.admin.helpers import text
 
 pytestmark = pytest.mark.django_db
 
 LIST = "/admin/django_payram/payment/"
 OVERVIEW = f"{LIST}overview/"
-
-
-def text(response):
-    assert response.status_code == 200
-    return response.content.decode()
 
 
 @pytest.fixture

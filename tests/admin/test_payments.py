@@ -8,7 +8,6 @@ from urllib.parse import quote
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import Permission
 from django.db import connections
 from django.test import Client
 from django.urls import resolve, reverse
@@ -18,6 +17,7 @@ from django_payram.models import Outcome, Payment, PaymentEvent, Source, content
 from django_payram.models.states import Review, State
 from django_payram.payments import open_payment, refresh
 from django_payram.testing.factories import PaymentFactory
+from tests.admin.helpers import clerk, text
 from tests.conftest import statements
 from tests.shop.models import Order
 
@@ -35,14 +35,6 @@ def payment(payram, order):
 ACTIONS = {"ask": "ask_payram_now", "announce": "announce_again"}
 
 
-def clerk(django_user_model, *permissions, name="clerk"):
-    user = django_user_model.objects.create_user(name, is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=("view_payment", *permissions)))
-    client = Client()
-    client.force_login(user)
-    return client
-
-
 def change(payment):
     return f"{LIST}{payment.pk}/change/"
 
@@ -54,11 +46,6 @@ def press(client, payment, button, **data):
 def selects(captured):
     """Return how many statements asked for something; a shop's settings may add savepoints."""
     return len([statement for statement in captured if statement.startswith("SELECT")])
-
-
-def text(response):
-    assert response.status_code == 200
-    return response.content.decode()
 
 
 def test_the_list_shows_what_a_merchant_looks_for(admin_client, payment, payram, order):
@@ -229,8 +216,8 @@ def test_a_failed_receiver_is_shown_and_notified_again(admin_client, payment, pa
 def test_buttons_want_a_post_a_permission_and_a_payment(admin_client, django_user_model, payment, button):
     path = f"{LIST}{payment.pk}/{button}/"
     assert admin_client.get(path).status_code == 405
-    assert clerk(django_user_model).post(path).status_code == 403
-    assert clerk(django_user_model, "ask_payram", name="other").post(path).status_code == 302
+    assert clerk(django_user_model, "view_payment").post(path).status_code == 403
+    assert clerk(django_user_model, "view_payment", "ask_payram", name="other").post(path).status_code == 302
     assert admin_client.post(f"{LIST}9999/{button}/").status_code == 404
     assert Client().post(path).status_code == 302
 
@@ -240,6 +227,26 @@ def test_every_button_is_protected_against_forgery(admin_user, payment, button):
     client = Client(enforce_csrf_checks=True)
     client.force_login(admin_user)
     assert client.post(f"{LIST}{payment.pk}/{button}/").status_code == 403
+
+
+def test_the_timeline_says_what_became_of_notifying_again(admin_client, admin_user, payment, listener):
+    listener.fail_on = {"payment_updated"}
+    for _ in range(2):
+        press(admin_client, payment, "announce")
+    listener.fail_on = set()
+    press(admin_client, payment, "announce")
+    events = payment.events.filter(source=Source.ADMIN).order_by("pk")
+    assert [event.outcome for event in events] == ["not_announced", "not_announced", "announced"]
+    assert {event.actor for event in events} == {admin_user.get_username()}
+    entries = LogEntry.objects.filter(object_id=str(payment.pk)).order_by("pk")
+    assert [entry.get_change_message() for entry in entries] == [event.get_outcome_display() for event in events]
+
+
+def test_only_payments_that_were_looked_at_are_said_to_be(admin_client, payment):
+    other = PaymentFactory()
+    admin_client.post(LIST, {"action": "ask_payram_now", "_selected_action": [payment.pk]})
+    assert set(PaymentEvent.objects.filter(outcome=Outcome.ASKED).values_list("payment", flat=True)) == {payment.pk}
+    assert not other.events.exists()
 
 
 @pytest.mark.parametrize(("button", "outcome"), [("ask", Outcome.ASKED), ("announce", Outcome.ANNOUNCED)])
@@ -256,7 +263,7 @@ def test_what_a_person_does_stands_in_the_timeline_and_in_djangos_history(
 
 def test_a_clerk_without_permissions_sees_no_buttons(django_user_model, payment):
     Payment.objects.update(review=Review.LATE)
-    client = clerk(django_user_model)
+    client = clerk(django_user_model, "view_payment")
     shown = text(client.get(change(payment)))
     assert "Ask PayRam now" not in shown
     assert "Resolve" not in shown
@@ -266,7 +273,7 @@ def test_a_clerk_without_permissions_sees_no_buttons(django_user_model, payment)
 @pytest.mark.parametrize(("permission", "words"), [("ask_payram", "Ask PayRam now"), ("review_payment", "Resolve")])
 def test_a_permission_shows_its_buttons(django_user_model, payment, permission, words):
     Payment.objects.update(review=Review.LATE)
-    assert words in text(clerk(django_user_model, permission).get(change(payment)))
+    assert words in text(clerk(django_user_model, "view_payment", permission).get(change(payment)))
 
 
 def test_links_lead_only_where_they_can(admin_client):

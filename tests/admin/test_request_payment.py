@@ -12,7 +12,6 @@ from io import StringIO
 import pytest
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import Permission
 from django.core import mail
 from django.core.management import CommandError, call_command
 from django.db import connections
@@ -23,6 +22,7 @@ from django.utils import timezone
 from django_payram.models import Outcome, Payment, Source, State
 from django_payram.payments import open_payment
 from django_payram.testing.factories import PaymentFactory
+from tests.admin.helpers import clerk, text
 from tests.mails import send_by
 from tests.payments.helpers import creates
 from tests.shop.models import UuidOrder
@@ -31,11 +31,6 @@ pytestmark = pytest.mark.django_db
 
 LIST = "/admin/django_payram/payment/"
 REQUEST = f"{LIST}request/"
-
-
-def text(response):
-    assert response.status_code == 200
-    return response.content.decode()
 
 
 def fields(**changed):
@@ -47,14 +42,6 @@ def fields(**changed):
         "key": str(uuid.uuid4()),
         **changed,
     }
-
-
-def clerk(django_user_model, *permissions):
-    user = django_user_model.objects.create_user("clerk", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 @contextmanager

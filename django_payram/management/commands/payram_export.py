@@ -2,35 +2,21 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.utils.dateparse import parse_date
 from tqdm import tqdm
 
 from django_payram import conf
-from django_payram.reports.figures import FIRST_DAY, LAST_DAY, Range
+from django_payram.management.arguments import day
+from django_payram.reports.figures import Range
 from django_payram.reports.rows import FORMATS, of_range
 
 if TYPE_CHECKING:
-    from datetime import date
-
     from django.core.management.base import CommandParser
-
-
-def day(text: str) -> date:
-    """Read a date in ISO 8601."""
-    try:
-        found = parse_date(text)
-    except ValueError:
-        found = None
-    if found is None or not FIRST_DAY <= found <= LAST_DAY:
-        raise argparse.ArgumentTypeError(f"must be a date such as 2026-11-30, from {FIRST_DAY} to {LAST_DAY}")
-    return found
 
 
 class Command(BaseCommand):
