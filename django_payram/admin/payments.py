@@ -119,8 +119,9 @@ class PaymentAdmin(PaymentColumns, ReadOnlyAdmin):
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         """Remember with each row who looks at it: links lead only where the user may go."""
         changelist = super().get_changelist_instance(request)
+        addresses: dict[str, tuple[str, str]] = {}
         for payment in changelist.result_list:
-            payment.viewer = request.user
+            payment.viewer, payment.addresses = request.user, addresses
         return changelist
 
     @outside_transactions
