@@ -21,6 +21,7 @@ from django.utils import timezone
 from django_payram.conf import LOCAL_HOSTS
 from django_payram.exceptions import PayramDataError, PayramRefused, PayramUnavailable
 from django_payram.gateway import payloads
+from django_payram.gateway.fields import REFERENCE
 from django_payram.gateway.redaction import quoted, redact_bytes
 from django_payram.gateway.responses import NoAnswer, UnacceptableAnswer
 
@@ -93,7 +94,7 @@ class Client:
 
         Raises PayramRefused (401 also means an unknown reference), PayramUnavailable and PayramDataError.
         """
-        if not payloads.REFERENCE.fullmatch(reference):
+        if not REFERENCE.fullmatch(reference):
             raise PayramDataError(
                 "The reference is not one of PayRam's: up to 128 letters, digits, hyphens, underscores."
             )

@@ -284,4 +284,4 @@ def test_an_expression_takes_time_by_the_length_alone(name):
 
 
 def test_the_expressions_are_looked_at():
-    assert {"django_payram.gateway.payloads.REFERENCE", "django_payram.gateway.client.MISLEADING"} <= set(patterns())
+    assert {"django_payram.gateway.fields.REFERENCE", "django_payram.gateway.client.MISLEADING"} <= set(patterns())
