@@ -80,6 +80,11 @@ CLOSED_SENTENCE = _(
     "The shop has been told and will settle this with you."
 )
 
+MORE_COMING_SENTENCE = _(
+    "%(received)s USD have arrived, and more is on its way: %(confirmations)s of %(required)s confirmations. "
+    "Please wait for it before you send the rest."
+)
+
 PART_SENTENCE = _("A part of %(amount)s USD has arrived. Please send the rest to the same address.")
 CLOSED_PART_SENTENCE = _(
     "A part of %(amount)s USD has arrived before the link closed. The shop has been told and will settle this with you."
@@ -131,6 +136,8 @@ class CustomerStatus:
     is_final: bool
     url: str
     """The page where the customer pays, ``""`` when there is nothing to pay there."""
+    is_more_coming: bool
+    """Whether more money has been seen that is short of confirmations: nobody should send the rest yet."""
     warning: str
     """What the customer must not do, ``""`` when there is nothing of the kind."""
     is_repeatable: bool
@@ -169,8 +176,11 @@ def customer_status(payment: Payment) -> CustomerStatus:
     sentence = _sentence(payment, status, is_closed=is_closed, is_over=is_over, is_sum_known=bool(received))
     title = CLOSED if is_closed else Status.EXPIRED.label if is_over else status.label
     tone = TONES[status]
+    is_more_coming = status == Status.PARTLY_PAID and payment.is_open and _is_confirming(payment)
     if surprise:
         title, sentence, tone = *surprise, "warn"
+    elif is_more_coming and received:
+        sentence, tone = MORE_COMING_SENTENCE, "busy"
     is_payable = status in PAYABLE and not (is_closed or is_over or surprise)
     return CustomerStatus(
         status=status,
@@ -180,6 +190,7 @@ def customer_status(payment: Payment) -> CustomerStatus:
         is_final=status in FINAL,
         # Of what was sent back in part, PayRam's page would ask for too little.
         url=usable_link(payment) if is_payable and not payment.refunded_usd else "",
+        is_more_coming=is_more_coming,
         warning=str(DO_NOT_SEND) if is_over or status in DEAD else "",
         is_repeatable=is_over or status in REPEATABLE,
         **figures,
@@ -193,6 +204,10 @@ def _surprise(payment: Payment, status: Status) -> tuple[_StrPromise, _StrPromis
     if payment.paid_second or payment.review == Review.DUPLICATE:
         return TWICE, TWICE_SENTENCE
     return (LATE, LATE_SENTENCE) if payment.review == Review.LATE else None
+
+
+def _is_confirming(payment: Payment) -> bool:
+    return payment.confirmations is not None and payment.confirmations < (payment.confirmations_required or 0)
 
 
 def _sentence(payment: Payment, status: Status, *, is_closed: bool, is_over: bool, is_sum_known: bool) -> _StrPromise:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import ROUND_DOWN
 from typing import TYPE_CHECKING
 
-from django_payram.models import PaymentQuote, database
+from django_payram.models import PaymentQuote, Status, database
+from django_payram.models.statuses import CENT
 from django_payram.payments.quotes import chosen_offer, offers, quote_for
 from django_payram.views.decorators import url_of
 
@@ -39,11 +41,16 @@ def pay_block(
     It is paid here once the checkout or ``PayView`` has led the customer here, or with ``begin``.
     """
     # Of a part whose sum PayRam does not say, nobody knows what is missing.
-    is_sum_known = status.received_usd == payment.received_usd.quantize(status.received_usd)
-    if not status.url or not (begin or PaymentQuote.objects.using(database()).filter(pk=payment.pk).exists()):
+    is_sum_known = status.received_usd == payment.received_usd.quantize(CENT, rounding=ROUND_DOWN)
+    is_part_known = is_sum_known and (status.status != Status.PARTLY_PAID or payment.received_usd > 0)
+    if (
+        not status.url
+        or status.is_more_coming
+        or not (begin or PaymentQuote.objects.using(database()).filter(pk=payment.pk).exists())
+    ):
         return None
     quote = quote_for(payment)
-    if quote.methods == [] or not is_sum_known:
+    if quote.methods == [] or not is_part_known:
         return None
     return PayBlock(
         action=url_of(request, "pay", payment.token),
