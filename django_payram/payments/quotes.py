@@ -13,7 +13,6 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from django.core.exceptions import ImproperlyConfigured
-from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -131,11 +130,9 @@ def choose(payment: Payment, code: str) -> None:
             raise NotOffered(f"PayRam does not offer this coin for payment {payment.token}.")
         if not offer.address:
             address = {offer.method.blockchain: _client(payment).assign_address(payment.reference, offer.method)}
-    with transaction.atomic(using=database()):
-        # Another page may have been given the address of another network meanwhile.
-        locked = PaymentQuote.objects.using(database()).select_for_update().get(pk=payment.pk)
-        locked.chosen, locked.addresses = code, {**locked.addresses, **address}
-        locked.save(update_fields=["chosen", "addresses"])
+    # Another page may write the address of another network in the same moment; that one is asked for again then.
+    addresses = {**quote.addresses, **address}
+    PaymentQuote.objects.using(database()).filter(pk=payment.pk).update(chosen=code, addresses=addresses)
 
 
 def _client(payment: Payment) -> Client:

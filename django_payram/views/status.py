@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import uuid
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -38,6 +39,7 @@ SESSION_KEY = "payram_payment"
 MOST_REMEMBERED = 10
 """Payments of one session."""
 REMEMBERED_FOR = timedelta(days=2)
+TOKEN = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 AGAIN = "again"
 """The parameter of the return page that calls itself."""
 
@@ -127,8 +129,9 @@ def remember(request: HttpRequest, payment: Payment) -> None:
 
 def _remembered(request: HttpRequest) -> list[str]:
     known = getattr(request, "session", {}).get(SESSION_KEY, [])
-    # A session of an older release holds one token.
-    return [known] if isinstance(known, str) else known
+    # A session of an older release holds one token, and a shop may keep sessions where a visitor writes.
+    tokens = known if isinstance(known, list) else [known]
+    return [token for token in tokens if isinstance(token, str) and TOKEN.fullmatch(token)]
 
 
 def _lacks_strict_cookie(request: HttpRequest) -> bool:
