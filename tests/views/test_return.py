@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from django.test import override_settings
+from django.test.utils import override_script_prefix
 from django.urls import include, path, reverse
 from django.utils import timezone
 
@@ -73,7 +74,7 @@ def test_the_list_leads_on_in_its_own_namespace_below_a_path(client):
     """F93."""
     payments = PaymentFactory.create_batch(2)
     bring_back(client, *payments)
-    with override_settings(ROOT_URLCONF=__name__, FORCE_SCRIPT_NAME="/site"):
+    with override_settings(ROOT_URLCONF=__name__), override_script_prefix("/site/"):
         text = client.get("/shop/money/return/").content.decode()
     for payment in payments:
         assert f'href="/site/shop/money/payments/{payment.token}/"' in text
