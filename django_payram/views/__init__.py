@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django_payram.views.checkout import AsyncCheckoutView, CheckoutView
 from django_payram.views.pay import PayView
-from django_payram.views.status import ReturnView, StatusAPIView, StatusView, remember
+from django_payram.views.status import ReturnView, StatusView, remember
 from django_payram.views.webhook import WebhookView
 
 __all__ = [
@@ -12,7 +12,6 @@ __all__ = [
     "CheckoutView",
     "PayView",
     "ReturnView",
-    "StatusAPIView",
     "StatusView",
     "WebhookView",
     "remember",

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import ValidationError
-from django.http import Http404, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.decorators import method_decorator
-from django.utils.translation import gettext
 from django.views import View
 
 from django_payram.gateway.redaction import redact
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
     from django.http.response import HttpResponseBase
 
-    from django_payram.views.customer_status import CustomerStatus
 
 logger = logging.getLogger("django_payram")
 
@@ -83,19 +81,6 @@ class StatusView(CustomerView):
     def get(self, request: HttpRequest, token: uuid.UUID) -> HttpResponse:
         """Show what is known of the payment now."""
         return status_page(request, refreshed(token), template_name=self.template_name)
-
-
-class StatusAPIView(CustomerView):
-    """The same as JSON, without anything that tells who the customer is."""
-
-    def get(self, request: HttpRequest, token: uuid.UUID) -> HttpResponse:  # noqa: ARG002
-        """Return what is known of the payment now."""
-        payment = refreshed(token)
-        return JsonResponse(_as_json(payment, customer_status(payment)))
-
-    def busy(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002
-        """Return the answer for now."""
-        return JsonResponse({"message": gettext("The shop is busy. Please try again.")}, status=503)
 
 
 class ReturnView(CustomerView):
@@ -183,28 +168,6 @@ def _of_order(payment: Payment, method: str) -> str:
         # The model has another kind of key since.
         return ""
     return str(find()) if find is not None else ""
-
-
-def _as_json(payment: Payment, now: CustomerStatus) -> dict[str, object]:
-    return {
-        "token": str(payment.token),
-        "state": payment.state,
-        "status": now.status.value,
-        "message": now.sentence,
-        "is_paid": payment.is_paid,
-        "is_final": now.is_final,
-        "amount_usd": str(now.amount_usd),
-        "received_usd": str(now.received_usd),
-        "missing_usd": str(now.missing_usd),
-        "surplus_usd": str(now.surplus_usd),
-        "forgiven_usd": str(now.forgiven_usd),
-        "refunded_usd": str(now.refunded_usd),
-        "price_amount": str(payment.price[0]),
-        "price_currency": payment.price[1],
-        "expires_at": payment.expires_at and payment.expires_at.isoformat(),
-        "confirmations": payment.confirmations,
-        "confirmations_required": payment.confirmations_required,
-    }
 
 
 def _first(request: HttpRequest, names: tuple[str, ...]) -> str:
