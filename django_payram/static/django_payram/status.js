@@ -13,16 +13,23 @@
     return copy.outerHTML;
   }
 
+  // As a document: where a policy wants trusted types, no text may be made into one.
+  function loaded() {
+    return new Promise((resolve) => {
+      const request = new XMLHttpRequest();
+      request.open("GET", window.location.href);
+      request.responseType = "document";
+      request.timeout = 20000;
+      request.onload = () => resolve(request.status === 200 ? request.response : null);
+      // Offline, for instance: the next round may work.
+      request.onerror = request.ontimeout = () => resolve(null);
+      request.send();
+    });
+  }
+
   async function look() {
-    let response;
-    try {
-      response = await fetch(window.location.href, { cache: "no-store", credentials: "same-origin" });
-    } catch {
-      return; // offline: the next round may work
-    }
-    if (!response.ok) return;
-    const page = new DOMParser().parseFromString(await response.text(), "text/html");
-    const fresh = page.getElementById("payram-status");
+    const page = await loaded();
+    const fresh = page && page.getElementById("payram-status");
     if (fresh === null || meaning(fresh) === known) return;
     known = meaning(fresh);
     const shown = card();
