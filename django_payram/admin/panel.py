@@ -36,6 +36,7 @@ def panel(payment: Payment) -> dict[str, Any]:
         "missing": _missing(payment, neighbours),
         "refunds": payment.refunds.order_by("created_at", "pk"),
         "timeline": reversed(events),
+        "newest_event": max((event.pk for event in events), default=0),
     }
 
 

@@ -90,7 +90,7 @@ class PaymentAdmin(PaymentColumns, ReadOnlyAdmin):
         """Colours of statuses, and the layout of the panel and of the pages for decisions."""
 
         css = {"all": ("django_payram/admin.css",)}
-        js = ("django_payram/copy.js",)
+        js = ("django_payram/copy.js", "django_payram/desk.js")
 
     # The list
 

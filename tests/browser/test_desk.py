@@ -88,8 +88,11 @@ def test_a_deposit_is_requested_by_hand_and_mailed(clerk):
     expect(tab.locator(".messagelist")).to_contain_text("The link is made.")
     link = tab.get_by_label("Where the customer pays").input_value()
     assert "reference_id=" in link
-    tab.get_by_role("button", name="Mail the link").click()
-    expect(tab.locator(".messagelist")).to_contain_text("The link was sent to the customer.")
+    posted = []
+    tab.on("request", lambda request: posted.append(request.url) if request.method == "POST" else None)
+    tab.get_by_role("button", name="Mail the link").dblclick()
+    expect(tab.locator(".messagelist")).to_contain_text("The link was sent to kim@example.com.")
+    assert [url.rpartition("/payment/")[2].split("/")[1] for url in posted] == ["mail"]
     tab.get_by_role("link", name="Withdraw the link").click()
     tab.get_by_label("Reason").fill("It was a mistake.")
     tab.keyboard.press("Enter")
