@@ -142,15 +142,24 @@ def test_links_are_copied(clerk):
 
 
 def test_the_inbox_is_worked_off(customer, clerk):
-    customer.order().go_to_pay()
-    hosted = customer.tab.url
-    clerk.decide(customer.order_url, "Mark selected orders as paid by card", said="1 order was paid by card.")
-    customer.tab.goto(hosted)
-    customer.press_in_sandbox("Pay in full", badge="Paid")
+    # One to resolve and one more, so that there is something to choose from.
+    for _ in range(2):
+        customer.order().go_to_pay()
+        hosted = customer.tab.url
+        clerk.decide(customer.order_url, "Mark selected orders as paid by card", said="1 order was paid by card.")
+        customer.tab.goto(hosted)
+        customer.press_in_sandbox("Pay in full", badge="Paid")
     tab = clerk.tab
     tab.goto(f"{clerk.shop}/admin/django_payram/")
     tab.get_by_role("link", name=re.compile("needs? you")).click()
+    expect(tab.get_by_role("heading", level=1)).to_have_text("Payments that need you")
     look(tab, "desk-inbox")
+    boxes = tab.locator("input[name=payment]")
+    tab.get_by_label("Choose all").check()
+    assert boxes.evaluate_all("boxes => boxes.every((box) => box.checked)")
+    boxes.first.uncheck()
+    expect(tab.get_by_label("Choose all")).not_to_be_checked()
+    boxes.evaluate_all("boxes => { for (const box of boxes) box.checked = false; }")
     tab.get_by_role("checkbox", name=f"Choose {customer.reference}").check()
     tab.get_by_label("Reason").fill("Sent back by hand.")
     tab.get_by_role("button", name="Resolve").click()
