@@ -59,7 +59,6 @@ def figures(payment: Payment) -> Iterator[tuple[str, str]]:
         yield _("Kept"), usd(payment.net_usd)
 
 
-def _neighbours(payment: Payment) -> list[Payment]:
 def _missing(payment: Payment, neighbours: list[Payment]) -> tuple[str, str]:
     """Return what the link that requests the rest says, and its query, as on the order's page; blank without a rest."""
     others = [row for row in neighbours if row.parent_id is None]
@@ -76,6 +75,7 @@ def _missing(payment: Payment, neighbours: list[Payment]) -> tuple[str, str]:
     return text, urlencode(query | asked)
 
 
+def _neighbours(payment: Payment) -> list[Payment]:
     """Return the other payments of the order, or those that belong together without one: each before its top-ups."""
     rows = Payment.objects.using(database())
     if payment.order_type_id is not None:

@@ -100,6 +100,17 @@ def test_a_search_without_a_hit_is_survived(admin_client, payment, term):
     assert admin_client.get(LIST, {"q": term}).status_code == 200
 
 
+def test_a_search_without_a_hit_says_what_may_be_the_reason(admin_client, payment):
+    """The number of an order that nobody went to pay; a filter that was forgotten."""
+    shown = text(admin_client.get(LIST, {"q": "R-404"}))
+    assert "An order for which nobody has gone to pay has no payment yet" in shown
+    assert "Search without them" not in shown
+    shown = text(admin_client.get(LIST, {"q": "R&404", "review": "late"}))
+    assert '<a href="?q=R%26404">Search without them</a>' in shown
+    for query in ({}, {"q": payment.reference}, {"review": "late"}):
+        assert "Nothing was found." not in text(admin_client.get(LIST, query))
+
+
 def test_a_blank_search_shows_everything(admin_client, payment):
     assert payment.reference in text(admin_client.get(LIST, {"q": " "}))
 
@@ -148,17 +159,6 @@ def test_a_page_shows_everything_and_lets_nothing_be_edited(admin_client, paymen
     assert payment.state == State.PARTIALLY_FILLED
 
 
-def test_too_much_is_seen_on_the_page_of_the_payment(admin_client, payment, payram):
-    """F31: the customer is shown that the shop can see the surplus."""
-    payram.pay(payment, 60)
-    refresh(payment)
-    assert "10.01" in text(admin_client.get(change(payment)))
-
-
-def test_payments_are_neither_added_nor_deleted(admin_client, payment):
-    assert admin_client.get(f"{LIST}add/").status_code == 403
-    assert admin_client.post(f"{LIST}{payment.pk}/delete/", {"post": "yes"}).status_code == 403
-    assert "delete_selected" not in text(admin_client.get(LIST))
 def panel_of(shown):
     return shown.partition('aria-labelledby="payram-status"')[2].partition("</section>")[0]
 
@@ -210,6 +210,17 @@ def test_the_rest_is_a_button_only_for_those_who_may_request(django_user_model):
     assert REST not in text(clerk(django_user_model, "view_payment").get(change(row)))
 
 
+def test_too_much_is_seen_on_the_page_of_the_payment(admin_client, payment, payram):
+    """F31: the customer is shown that the shop can see the surplus."""
+    payram.pay(payment, 60)
+    refresh(payment)
+    assert "10.01" in text(admin_client.get(change(payment)))
+
+
+def test_payments_are_neither_added_nor_deleted(admin_client, payment):
+    assert admin_client.get(f"{LIST}add/").status_code == 403
+    assert admin_client.post(f"{LIST}{payment.pk}/delete/", {"post": "yes"}).status_code == 403
+    assert "delete_selected" not in text(admin_client.get(LIST))
     assert Payment.objects.exists()
 
 

@@ -111,13 +111,13 @@ def test_the_rest_is_requested_from_the_orders_page(customer, clerk):
     look(tab, "desk-order")
     tab.evaluate("() => { document.documentElement.dir = 'rtl'; }")
     look(tab, "desk-order-rtl")
-    tab.get_by_role("link", name="Request the rest").click()
-    expect(tab.get_by_label("Purpose")).to_have_value("rest")
-    tab.evaluate("() => { document.documentElement.dir = 'rtl'; }")
     tab.locator(".payram-table a[href*='/payment/']").first.click()
     look(tab, "desk-payment-in-part")
-    look(tab, "desk-request-rtl")
+    tab.get_by_role("link", name="Request the rest").click()
     expect(tab.get_by_label("Order number")).not_to_have_value("")
+    expect(tab.get_by_label("Purpose")).to_have_value("rest")
+    tab.evaluate("() => { document.documentElement.dir = 'rtl'; }")
+    look(tab, "desk-request-rtl")
     tab.get_by_label("Order", exact=True).fill("999999")
     tab.get_by_role("button", name="Make the link").click()
     expect(tab.get_by_role("alert")).to_contain_text("Please correct the error below.")
@@ -171,6 +171,10 @@ def test_the_list_keeps_each_row_in_one_line(shopping, clerk):
     tab = clerk.tab
     tab.set_viewport_size({"width": 1280, "height": 900})
     tab.goto(f"{clerk.shop}/admin/django_payram/payment/")
+    # Also between the bars of the navigation and of the filters.
+    expect(tab.locator("#nav-sidebar")).to_be_visible()
+    expect(tab.locator("#changelist-filter")).to_be_visible()
+    assert tab.locator(".results").evaluate("one => one.scrollWidth - one.clientWidth") == 0
     rows = tab.locator("#result_list tbody tr")
     for row in range(rows.count()):
         cells = rows.nth(row).locator("th, td:not(.field-status_and_review):not(.action-checkbox)")
