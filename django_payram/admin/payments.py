@@ -90,7 +90,7 @@ class PaymentAdmin(PaymentColumns, ReadOnlyAdmin):
         """Colours of statuses, and the layout of the panel and of the pages for decisions."""
 
         css = {"all": ("django_payram/admin.css",)}
-        js = ("django_payram/copy.js",)
+        js = ("django_payram/copy.js", "django_payram/desk.js")
 
     # The list
 
@@ -209,6 +209,7 @@ class PaymentAdmin(PaymentColumns, ReadOnlyAdmin):
         context |= panel(payment) | {
             "may_ask": self.has_ask_permission(request),
             "may_request": self.has_request_permission(request),
+            "order": self.order_link(payment),
             "pay_link": usable_link(payment) if payment.is_open else "",
             "status_address": actions.status_address(request, payment),
             "decisions": [
