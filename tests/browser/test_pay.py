@@ -133,3 +133,19 @@ def test_a_status_page_is_small_and_does_not_jump(browse, library_shop, paying):
       setTimeout(() => done(sum), 500);
     })"""
     assert tab.evaluate(shift) == 0
+
+
+def test_a_script_of_the_shop_pays_without_leaving_the_page(customer, demo):
+    tab = customer.order().tab
+    order_url = tab.url
+    tab.get_by_role("button", name="Pay on this page").click()
+    tab.get_by_role("button", name="14.5 USDC (Base)").click()
+    expect(tab.locator("[data-field=address]")).to_have_text(re.compile("^0x[0-9a-fA-F]{40}$"))
+    # The wallet pays; the shop's page learns of it by itself.
+    wallet = tab.context.new_page()
+    wallet.goto(order_url)
+    wallet.locator(".payments a").first.click()
+    wallet.get_by_role("link", name="Use the payment page of the payment server instead").click()
+    wallet.get_by_role("button", name="Pay in full", exact=True).click()
+    expect(tab.locator("#pay-here .news")).to_have_text("14.50 USD have been paid. Thank you!")
+    assert tab.url == order_url
