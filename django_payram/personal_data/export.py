@@ -83,7 +83,7 @@ class Customer:
     def payments(self) -> Iterator[list[Payment]]:
         """Yield the customer's payments in pages; the related ones first, which are found by way of the others."""
         for rows in (self.related(), self.named()):
-            yield from pages(rows.select_related("parent").prefetch_related("refunds"), PAGE)
+            yield from pages(rows.select_related("parent", "quote").prefetch_related("refunds"), PAGE)
 
     def kept_webhooks(self) -> QuerySet[PaymentEvent]:
         """Return the webhooks of the customer whose reference is not known."""
@@ -104,8 +104,11 @@ def payments(customer: Customer) -> Iterator[dict[str, Any]]:
     for page in customer.payments():
         for payment in page:
             kind = None if payment.order_type_id is None else order_type(payment)
+            quote = getattr(payment, "quote", None)
             yield {
                 **{name: getattr(payment, name) for name in PAYMENT_FIELDS},
+                "chosen_coin": quote and quote.chosen,
+                "assigned_addresses": quote and quote.addresses,
                 "order": kind and f"{kind.app_label}.{kind.model}",
                 "tops_up": payment.parent and payment.parent.token,
                 "refunds": [

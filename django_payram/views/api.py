@@ -123,14 +123,14 @@ class PaymentMethodsAPIView(_CustomerAPIView):
         """Choose a coin and network, and return the address to send to."""
         asked = ChoiceSerializer(data=request.data)
         payment = refreshed(token)
+        not_offered = _("This coin is not offered for your payment. Please choose another one.")
         if not asked.is_valid():
-            return _problem(_("Please choose one of the coins that are offered."), status.HTTP_400_BAD_REQUEST)
+            return _problem(not_offered, status.HTTP_400_BAD_REQUEST)
         if customer_status(payment).url:
             try:
                 choose(payment, asked.validated_data["method"])
             except NotOffered:
-                text = _("This coin is not offered for your payment. Please choose another one.")
-                return _problem(text, status.HTTP_400_BAD_REQUEST)
+                return _problem(not_offered, status.HTTP_400_BAD_REQUEST)
             except PayramError as exc:
                 logger.warning("No deposit address for payment %s. %s", payment.token, redact(str(exc)))
                 text = _("The payment server gave no address for this coin. Please choose another one.")
