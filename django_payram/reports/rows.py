@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -30,8 +31,9 @@ COLUMNS = (
 AT_ONCE = 1_000
 """Rows read at a time."""
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""With these a text begins that a spreadsheet would compute."""
+FORMULA = re.compile(r"""^(?=[\t\r\n])|(?:^|(?<=[;\t\r\n]))(?=["' ]*[=+\-@\uff1d\uff0b\uff0d\uff20])""")
+"""Where a text begins that a spreadsheet would compute. In many countries it takes the semicolon for the separator, and
+in some it reads wide signs as it reads =, +, - and @."""
 
 Row = dict[str, Any]
 
@@ -169,13 +171,14 @@ def as_jsonl(rows: Iterable[Row]) -> Iterator[str]:
 
 def _cell(value: object) -> str:
     text = _text(value)
-    return f"'{text}" if isinstance(value, str) and text.startswith(FORMULA) else text
+    return FORMULA.sub("'", text) if isinstance(value, str) else text
 
 
 def _text(value: object) -> str:
     """Return a text as it is, and an amount with two places, or with all that it has."""
     if not isinstance(value, Decimal):
-        return "" if value is None else str(value)
+        # JSON, such as metadata, can hold half a character, which no file can.
+        return "" if value is None else str(value).encode(errors="replace").decode()
     return f"{value:.2f}" if value == round(value, 2) else f"{value.normalize():f}"
 
 

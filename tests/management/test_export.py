@@ -78,7 +78,7 @@ def test_json_lines_have_the_same_rows(payment):
     assert lines[2]["net_usd"] == "40.00"
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1"])
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t1", "\r1", "\n1"])
 def test_what_a_spreadsheet_would_compute_is_text(text):
     PaymentFactory(paid=True, order_number=text)
     row, _total = table()

@@ -7,11 +7,11 @@ from decimal import Decimal
 import pytest
 from django.utils import timezone
 
-from django_payram.models import Payment, State
+from django_payram.models import Payment, Refund, State
 from django_payram.payments import record_refund
 from django_payram.reports import rows
 from django_payram.reports.figures import Range
-from django_payram.reports.rows import of_payments, of_range
+from django_payram.reports.rows import as_csv, as_jsonl, of_payments, of_range
 from django_payram.testing.factories import PaymentFactory
 
 pytestmark = pytest.mark.django_db
@@ -56,3 +56,26 @@ def test_a_payment_paid_and_refunded_while_a_file_is_written_is_not_in_it_by_hal
     record_refund(early, amount_usd="50")
     found += lines
     assert [row["kind"] for row in found] == ["payment", "total"]
+
+
+def test_a_text_that_is_no_unicode_does_not_break_a_file_off():
+    Refund.objects.create(payment=paid(metadata={"note": "a\ud800b"}), amount_usd=1)
+    for write in (as_csv, as_jsonl):
+        lines = list(write(of_range(Range())))
+        assert "a?b" in b"".join(line.encode() for line in lines).decode()
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("a;=1+1", "a;'=1+1"),
+        ('a;"=1+1"', 'a;\'"=1+1"'),
+        ("a; =1+1", "a;' =1+1"),
+        ("a\n@SUM(A1)", "a\n'@SUM(A1)"),
+        ("a\t-1", "a\t'-1"),
+        ("\uff1d1+1", "'\uff1d1+1"),
+        ("a;b=1, c-d", "a;b=1, c-d"),
+    ],
+)
+def test_a_text_that_a_spreadsheet_splits_at_another_separator_computes_nothing(text, written):
+    assert rows._cell(text) == written
