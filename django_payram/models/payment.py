@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, cast
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ValidationError
 from django.db import models, router
-from django.db.models import Case, F, Q, Sum, When
+from django.db.models import Case, F, Q, When
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -29,6 +29,7 @@ from django_payram.models.statuses import (
     REFUNDED,
     SUMS,
     ZERO,
+    Total,
     has_status,
     is_held,
     status_of,
@@ -147,9 +148,9 @@ class PaymentQuerySet(models.QuerySet["Payment"]):
             # A join may bring a payment more than once, and a slice cannot be filtered further.
             rows = Payment.objects.using(self.db).filter(pk__in=list(self.values_list("pk", flat=True)))
         received = Case(When(parent=None, then=OWN_USD + F("topped_up_usd")), output_field=DOLLARS)
-        sums = rows.aggregate(received=Sum(received), refunded=Sum("refunded_usd"))
+        sums = rows.aggregate(received=Total(received), refunded=Total("refunded_usd"))
         alone = rows.filter(parent__isnull=False).exclude(parent__in=rows.filter(parent=None).values("pk"))
-        others = alone.aggregate(received=Sum(OWN_USD))
+        others = alone.aggregate(received=Total(OWN_USD))
         return (sums["received"] or ZERO) + (others["received"] or ZERO), sums["refunded"] or ZERO
 
 

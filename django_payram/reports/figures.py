@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import connections
-from django.db.models import BooleanField, Case, Count, ExpressionWrapper, Max, Min, Q, Sum, Value, When
+from django.db.models import BooleanField, Case, Count, ExpressionWrapper, Max, Min, Q, Value, When
 from django.db.models.functions import TruncDay, TruncMonth, TruncWeek
 from django.utils.timezone import get_current_timezone, is_aware
 
 from django_payram.models import Payment, Refund, Status, database
 from django_payram.models.states import AWAITING
-from django_payram.models.statuses import STATUSES, SUMS, ZERO
+from django_payram.models.statuses import STATUSES, SUMS, ZERO, Total
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -168,12 +168,12 @@ def figures(of: Range, *, by: str) -> Figures:
     coins: dict[tuple[str, str], Sums] = defaultdict(Sums)
     paid = of.paid().annotate(period=PERIODS[by]("paid_at", tzinfo=of.zone)).order_by()
     groups: Any = paid.values_list("period", "currency", "blockchain")
-    groups = groups.annotate(received=Sum(SUMS["received_usd"]), payments=Count("*"))
+    groups = groups.annotate(received=Total(SUMS["received_usd"]), payments=Count("*"))
     for period, currency, blockchain, received, count in groups:
         for sums in (found.total, periods[period.date()], coins[currency, blockchain]):
             sums.add(received, count)
     refunds = of.refunds().annotate(period=PERIODS[by]("created_at", tzinfo=of.zone)).order_by()
-    for period, refunded in refunds.values_list("period").annotate(refunded=Sum("amount_usd")):
+    for period, refunded in refunds.values_list("period").annotate(refunded=Total("amount_usd")):
         periods[period.date()].refunded += refunded
         found.total.refunded += refunded
     found.periods = dict(sorted(periods.items()))
@@ -203,7 +203,7 @@ def _count_unpaid(found: Figures, of: Range) -> None:
     is_open = ExpressionWrapper(IS_OPEN, output_field=BooleanField())
     groups: Any = _with_status(rows, tuple(STATUSES)).annotate(in_range=in_range, waits=is_open)
     groups = groups.values_list("word", "in_range", "waits")
-    for word, counts, waits, count, received in groups.annotate(count=Count("*"), usd=Sum(SUMS["received_usd"])):
+    for word, counts, waits, count, received in groups.annotate(count=Count("*"), usd=Total(SUMS["received_usd"])):
         status = Status(word)
         found.statuses[status] += count if counts else 0
         found.unpaid.add(received, count)

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from django.utils import timezone
 
-from django_payram.models import Payment, Refund, State
+from django_payram.models import Payment, State
 from django_payram.payments import record_refund
 from django_payram.reports import rows
 from django_payram.reports.figures import Range
@@ -59,10 +59,9 @@ def test_a_payment_paid_and_refunded_while_a_file_is_written_is_not_in_it_by_hal
 
 
 def test_a_text_that_is_no_unicode_does_not_break_a_file_off():
-    Refund.objects.create(payment=paid(metadata={"note": "a\ud800b"}), amount_usd=1)
     for write in (as_csv, as_jsonl):
-        lines = list(write(of_range(Range())))
-        assert "a?b" in b"".join(line.encode() for line in lines).decode()
+        written = "".join(write([{"kind": "refund", "note": "a\ud800b"}]))
+        assert "a?b" in written.encode().decode()
 
 
 @pytest.mark.parametrize(
