@@ -66,8 +66,7 @@ def overview_view(model_admin: ModelAdmin[Payment], request: HttpRequest) -> Htt
     """Show the figures of a range of dates."""
     if not model_admin.has_view_permission(request):
         raise PermissionDenied
-    now = timezone.now()
-    today = timezone.localdate(now) if timezone.is_aware(now) else now.date()
+    today = Range().day_of(timezone.now())
     form = RangeForm(request.GET or {"since": today - FIRST_SHOWN, "until": today})
     request.current_app = model_admin.admin_site.name
     context = {

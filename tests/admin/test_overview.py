@@ -9,10 +9,11 @@ from decimal import Decimal
 
 import pytest
 from django.contrib.auth.models import Permission
+from django.db import connections
 from django.test import Client
 from django.utils import timezone
 
-from django_payram.models import State
+from django_payram.models import State, database
 from django_payram.payments import record_refund
 from django_payram.testing.factories import PaymentFactory
 from tests.admin.helpers import text
@@ -42,6 +43,11 @@ def test_a_shop_without_payments_has_an_overview(admin_client):
     assert "Nothing came in." in text(admin_client.get(OVERVIEW, {"since": "", "until": ""}))
 
 
+@pytest.mark.parametrize("query", ["since=&until=", "since=2026-01-01", "until=2026-01-01"])
+def test_a_range_without_an_end_is_said_as_one(admin_client, query):
+    assert "None" not in text(admin_client.get(f"{OVERVIEW}?{query}"))
+
+
 @pytest.mark.parametrize("query", ["since=&until=", "by=week", "by=month&since=2020-01-01", "project=default"])
 def test_the_overview_takes_ranges(admin_client, payment, query):
     assert "60.00 USD" in text(admin_client.get(f"{OVERVIEW}?{query}"))
@@ -65,6 +71,22 @@ def test_a_wrong_range_is_said_at_its_field(admin_client, payment, query, said):
 @pytest.mark.parametrize("query", ["since=0001-01-01&until=9999-12-31", "since=2999-12-31", "until=1970-01-01"])
 def test_dates_at_the_ends_of_the_calendar_are_survived(admin_client, payment, query):
     assert admin_client.get(f"{OVERVIEW}?{query}").status_code == 200
+
+
+def test_ranges_a_click_away_keep_the_project(admin_client, payment):
+    PaymentFactory(project="other & more", state=State.FILLED, filled_usd=1, review="amount")
+    shown = text(admin_client.get(OVERVIEW, {"project": "other & more", "by": "month"}))
+    assert shown.count("&amp;by=month&amp;project=other%20%26%20more") == 4
+    assert "?status=held&amp;project__exact=other%20%26%20more" in shown
+
+
+@pytest.mark.not_in("second", "naive", reason="times without a zone are those of the shop")
+def test_the_last_day_is_today_by_the_days_of_the_figures(admin_client, settings, monkeypatch):
+    """A MariaDB that knows no time zones has those of UTC."""
+    monkeypatch.setattr(connections[database()].features, "has_zoneinfo_database", False)
+    now = timezone.now()
+    settings.TIME_ZONE = "Pacific/Pago_Pago" if now.hour < 11 else "Pacific/Kiritimati"
+    assert f'value="{now.date()}"' in text(admin_client.get(OVERVIEW))
 
 
 def test_bars_are_drawn_for_days_without_money_too(admin_client, payment):

@@ -137,6 +137,13 @@ def test_arguments_that_make_no_sense_end_with_code_2(arguments, said):
     assert caught.value.returncode == 2
 
 
+def test_a_project_that_is_not_set_up_any_more_is_known_by_its_payments():
+    payment = PaymentFactory(paid=True, project="old", paid_at=timezone.now() - timedelta(days=400))
+    Refund.objects.create(payment=payment, amount_usd=1)
+    day = (timezone.now() - timedelta(days=30)).strftime("%Y-%m-%d")
+    assert [row["kind"] for row in table("--project", "old", "--paid-since", day)] == ["refund", "total"]
+
+
 def test_a_file_is_written(payment, tmp_path):
     path = tmp_path / "payments.csv"
     exported("--output", str(path))

@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from django_payram import conf
 from django_payram.management.arguments import day
+from django_payram.models import Payment, database
 from django_payram.reports.figures import Range
 from django_payram.reports.rows import FORMATS, of_range
 
@@ -40,7 +41,8 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         """Write the file, a row at a time."""
         of = Range(options["paid_since"], options["paid_until"], options["project"])
-        if of.project and of.project not in conf.names() and not of.paid().exists():
+        payments = Payment.objects.using(database())
+        if of.project and of.project not in conf.names() and not payments.filter(project=of.project).exists():
             known = ", ".join(conf.names())
             raise CommandError(f"There is no project {of.project!r}. PAYRAM has: {known}.", returncode=2)
         if of.since is not None and of.until is not None and of.since > of.until:
