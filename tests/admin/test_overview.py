@@ -8,15 +8,17 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.contrib.auth.models import Permission
 from django.db import connections
-from django.test import Client
+from django.test import AsyncRequestFactory, Client
 from django.utils import timezone
 
-from django_payram.models import State, database
+from django_payram.admin import overview
+from django_payram.models import Payment, State, database
 from django_payram.payments import record_refund
 from django_payram.testing.factories import PaymentFactory
-from tests.admin.helpers import text
+from tests.admin.helpers import streamed, text
 
 pytestmark = pytest.mark.django_db
 
@@ -113,9 +115,35 @@ def test_the_filtered_list_is_a_file(admin_client, payment):
     left_out = PaymentFactory()
     data = {"action": "download", "_selected_action": [payment.pk, other.pk]}
     answer = admin_client.post(LIST, data)
-    assert answer.streaming
     assert answer["Content-Disposition"] == 'attachment; filename="payments.csv"'
-    rows = list(csv.DictReader(io.StringIO(b"".join(answer.streaming_content).decode())))
-    assert [row["kind"] for row in rows] == ["payment", "payment", "refund", "total"]
-    assert left_out.reference not in {row["reference"] for row in rows}
-    assert (rows[-1]["received_usd"], rows[-1]["net_usd"]) == ("80.00", "69.99")
+    found = list(csv.DictReader(io.StringIO(streamed(answer).decode("utf-8-sig"))))
+    assert [row["kind"] for row in found] == ["payment", "payment", "refund", "total"]
+    assert left_out.reference not in {row["reference"] for row in found}
+    assert (found[-1]["received_usd"], found[-1]["net_usd"]) == ("80.00", "69.99")
+
+
+def chosen(*payments):
+    return {"action": "download", "_selected_action": [payment.pk for payment in payments]}
+
+
+def test_a_spreadsheet_is_told_the_encoding(admin_client, payment):
+    """Without the mark Excel takes UTF-8 for the encoding of its country."""
+    assert streamed(admin_client.post(LIST, chosen(payment))).startswith(b"\xef\xbb\xbfkind,")
+
+
+def test_an_asynchronous_server_reads_a_file_a_few_rows_at_a_time(monkeypatch):
+    read = []
+
+    def five(payments, *, zone):
+        for number in range(5):
+            read.append(number)
+            yield {"kind": "payment"}
+
+    monkeypatch.setattr(overview, "of_payments", five)
+    monkeypatch.setattr(overview, "LINES", 2)
+    answer = overview.download(None, AsyncRequestFactory().post(LIST), Payment.objects.all())
+
+    async def send():
+        return [len(read) async for _part in answer]
+
+    assert async_to_sync(send)() == [0, 2, 4, 5]
