@@ -104,11 +104,13 @@ def _found(asked: dict[str, Any]) -> dict[str, Any]:
     of = bounds(Range(asked["since"], asked["until"], asked["project"]))
     by = asked["by"] or natural_period(of)
     found = figures(of, by=by)
+    drawn = bars(found.periods, of, by=by)
     return {
         "of": of,
         "by": PERIODS[by],
         "found": found,
-        "bars": bars(found.periods, of, by=by),
+        "bars": drawn,
+        "is_cut": bool(drawn) and min(found.periods, default=LAST_DAY) < drawn[0].first,
         "statuses": [(status, word(status), count) for status, count in found.statuses.items()],
     }
 

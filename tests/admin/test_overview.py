@@ -147,3 +147,13 @@ def test_an_asynchronous_server_reads_a_file_a_few_rows_at_a_time(monkeypatch):
         return [len(read) async for _part in answer]
 
     assert async_to_sync(send)() == [0, 2, 4, 5]
+
+
+def test_a_chart_of_a_part_says_so_and_is_drawn_to_its_own_scale(admin_client, payment):
+    long_ago = timezone.now() - timedelta(days=400)
+    PaymentFactory(paid=True, filled_usd=1_000_000, created_at=long_ago, paid_at=long_ago)
+    answer = admin_client.get(OVERVIEW, {"since": "", "by": "day"})
+    bars = answer.context["bars"]
+    assert (len(bars), max(bar.received for bar in bars)) == (120, 200)
+    assert "The chart begins with" in text(answer)
+    assert "The chart begins with" not in text(admin_client.get(OVERVIEW, {"since": "", "by": "month"}))
