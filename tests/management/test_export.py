@@ -152,6 +152,30 @@ def test_a_file_is_written(payment, tmp_path):
         exported("--output", str(tmp_path / "missing" / "payments.csv"))
 
 
+def test_standard_output_is_a_file_in_utf_8_whatever_the_terminal_speaks(payment):
+    payment.order_number = "K\u00e4se \u2192"
+    payment.save()
+    raw = io.BytesIO()
+    out = io.TextIOWrapper(raw, encoding="ascii", newline="\r\n")
+    call_command("payram_export", stdout=out)
+    out.flush()
+    assert raw.getvalue().decode() == exported()
+
+
+class Full(io.StringIO):
+    def write(self, text):
+        raise OSError(28, "No space left on device")
+
+
+def test_a_file_that_cannot_be_finished_is_said_to_be_none(payment, tmp_path, monkeypatch):
+    with pytest.raises(CommandError, match="standard output cannot be written: No space left on device"):
+        call_command("payram_export", stdout=Full())
+    path = tmp_path / "payments.csv"
+    monkeypatch.setattr(type(path), "open", lambda *_args, **_options: Full())
+    with pytest.raises(CommandError, match=r"payments\.csv cannot be written: No space left on device"):
+        exported("--output", str(path))
+
+
 def test_rows_are_read_a_page_at_a_time(monkeypatch, django_assert_num_queries):
     monkeypatch.setattr(rows, "AT_ONCE", 2)
     PaymentFactory.create_batch(5, paid=True)
