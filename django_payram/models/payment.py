@@ -143,9 +143,11 @@ class PaymentQuerySet(models.QuerySet["Payment"]):
         return received - refunded
 
     def _sums(self) -> tuple[Decimal, Decimal]:
-        rows = self
-        if rows.query.is_sliced or rows.query.combinator or len(rows.query.alias_map) > 1:
-            # A join may bring a payment more than once, and a slice cannot be filtered further.
+        rows, query = self, self.query
+        has_places = any(each.contains_over_clause for each in query.annotations.values())
+        is_chosen = query.is_sliced or query.combinator or query.distinct_fields or has_places
+        if is_chosen or len(query.alias_map) > 1:
+            # A join may bring a payment more than once; a slice, or the first of each order, cannot be filtered.
             rows = Payment.objects.using(self.db).filter(pk__in=list(self.values_list("pk", flat=True)))
         received = Case(When(parent=None, then=OWN_USD + F("topped_up_usd")), output_field=DOLLARS)
         sums = rows.aggregate(received=Total(received), refunded=Total("refunded_usd"))

@@ -5,8 +5,10 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+from django.db.models import F, Window
+from django.db.models.functions import RowNumber
 
-from django_payram.models import Payment
+from django_payram.models import Payment, State
 from django_payram.payments import record_refund
 from django_payram.reports.figures import Range, figures
 from django_payram.testing.factories import PaymentFactory
@@ -64,3 +66,24 @@ def test_the_sum_of_large_and_small_amounts_is_exact():
     for usd in ("-0.01", "9999999.99999999", "1234567890.12", "0.00000001"):
         PaymentFactory(paid=True, filled_usd=Decimal(usd))
     assert Payment.objects.net_usd() == Decimal("1244567890.11")
+
+
+@pytest.fixture
+def latest():
+    """The later of two payments of an order; the other one has a top-up."""
+    first = PaymentFactory(paid=True, filled_usd=20, topped_up_usd=30, order_number="A")
+    PaymentFactory(parent=first, state=State.FILLED, filled_usd=30, order_number="A")
+    return PaymentFactory(paid=True, filled_usd=7, order_number="A")
+
+
+def test_the_latest_of_each_order_counts_alone(latest):
+    place = Window(RowNumber(), partition_by="order_number", order_by=F("pk").desc())
+    payments = Payment.objects.annotate(place=place).filter(place=1)
+    assert list(payments) == [latest]
+    assert payments.net_usd() == 7
+
+
+@pytest.mark.postgresql
+def test_the_first_row_of_each_order_counts_alone(latest):
+    payments = Payment.objects.order_by("order_number", "-pk").distinct("order_number")
+    assert payments.net_usd() == 7
