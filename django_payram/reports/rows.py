@@ -8,6 +8,7 @@ import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
 from django.db.models import Max
 from django.utils.timezone import is_aware
 
@@ -81,7 +82,7 @@ def _refund_rows(refunds: QuerySet[Refund], zone: tzinfo | None, total: Sums) ->
 def _total_row(total: Sums, zone: tzinfo | None) -> Row:
     return {
         "kind": "total",
-        "time_zone": str(zone or ""),
+        "time_zone": _name_of(zone),
         "received_usd": total.received,
         "refunded_usd": total.refunded,
         "net_usd": total.net,
@@ -126,7 +127,7 @@ def _row(payment: Payment, zone: tzinfo | None, *, time: datetime, **facts: Any)
     amount, currency = payment.price
     return {
         "time": _told(time, zone),
-        "time_zone": str(zone or ""),
+        "time_zone": _name_of(zone),
         "project": payment.project,
         "reference": payment.reference or "",
         "token": str(payment.token),
@@ -139,6 +140,11 @@ def _row(payment: Payment, zone: tzinfo | None, *, time: datetime, **facts: Any)
         "paid_at": _told(payment.paid_at, zone),
         **facts,
     }
+
+
+def _name_of(zone: tzinfo | None) -> str:
+    # Without zones (USE_TZ), times are kept as those of the setting.
+    return str(zone or settings.TIME_ZONE or "")
 
 
 def _told(moment: datetime | None, zone: tzinfo | None) -> str:

@@ -86,10 +86,10 @@ def test_what_a_spreadsheet_would_compute_is_text(text):
 
 
 def test_times_have_an_offset_and_their_zone_is_named(payment, settings):
-    row, *_others = table()
-    if settings.USE_TZ:
-        assert timezone.datetime.fromisoformat(row["paid_at"]).utcoffset() is not None
-        assert row["time_zone"]
+    row, *_others, total = table()
+    has_offset = timezone.datetime.fromisoformat(row["paid_at"]).utcoffset() is not None
+    assert has_offset == settings.USE_TZ
+    assert {row["time_zone"], total["time_zone"]} <= {settings.TIME_ZONE, "UTC"}
 
 
 def test_the_range_and_the_project_choose(payment):
