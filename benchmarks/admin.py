@@ -30,6 +30,7 @@ EVENTS = "/admin/django_payram/paymentevent/"
 MOST_OF_PLAIN, MOST_OF_FEW = 1.2, 3
 ROWS_OF_TEN_PAGES = 500
 TENTH = "the tenth page"
+STATUSES = ("waiting", "confirming", "partly_paid", "held", "paid", "overpaid", "expired", "refunded", "withdrawn")
 NO_LISTS = frozenset({"what came in", "the connection"})
 """Pages that look at all payments, of which no goal is told against a list: the first is to take a second at most."""
 LOOKED_UP = 500
@@ -40,9 +41,7 @@ def pages() -> dict[str, str]:
     """Return the address of every page, by what a merchant would call it."""
     mail = f"buyer{LOOKED_UP}@example.org"
     queries = {
-        "filtered by status: waiting": {"status": "waiting"},
-        "filtered by status: paid": {"status": "paid"},
-        "filtered by status: held": {"status": "held"},
+        **{f"filtered by status: {status}": {"status": status} for status in STATUSES},
         "filtered by review": {"review": "partial"},
         "filtered by what needs review": {"review": "any"},
         "paid in a month": {"paid_at__year": "2026", "paid_at__month": "10"},

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from django.urls import path
 
-from django_payram.views import ReturnView, StatusAPIView, StatusView, WebhookView
+from django_payram.views import PayView, ReturnView, StatusView, WebhookView
+from django_payram.views.api import PaymentMethodsAPIView, StatusAPIView
 
 app_name = "payram"
 
@@ -13,7 +14,9 @@ urlpatterns = [
     # Without the slash as well: a redirect would lose the webhook.
     path("webhook", WebhookView.as_view()),
     path("payments/<uuid:token>/", StatusView.as_view(), name="status"),
+    path("payments/<uuid:token>/pay/", PayView.as_view(), name="pay"),
     path("payments/<uuid:token>/state/", StatusAPIView.as_view(), name="status-api"),
+    path("payments/<uuid:token>/methods/", PaymentMethodsAPIView.as_view(), name="methods-api"),
     path("return/", ReturnView.as_view(), name="return"),
     path("return", ReturnView.as_view()),
 ]

@@ -95,7 +95,7 @@ def test_only_the_checkout_creates_a_payment_at_payram():
 
 def test_only_the_gateway_reads_json_about_payments():
     """The diagnosis reads JSON as well: that of PayRam's health, and of the shop's own answers."""
-    assert {module for module, _called in callers("loads")} == {"gateway.payloads", "doctor.connection"}
+    assert {module for module, _called in callers("loads")} == {"gateway.fields", "doctor.connection"}
 
 
 def test_what_the_shop_remembers_with_a_payment_is_not_sent():
@@ -128,10 +128,14 @@ def test_a_payment_is_paid_and_closed_at_one_place_and_never_the_opposite(name):
     assert (module, ast.unparse(node.value)) == ("payments.rules", "(draft.now, None)")
 
 
+QUOTED = {"methods", "addresses", "chosen", "asked_at", "priced_at"}
+
+
 def test_without_a_transition_only_times_and_personal_columns_are_written():
     """Neither money nor a state, a review or a signal.
 
-    ``live_slot`` is taken to lock an order without payments, ``is_announced`` is a refund's.
+    ``live_slot`` is taken to lock an order without payments, ``is_announced`` is a refund's. A quote says what PayRam
+    offers, and nothing of what was paid.
     """
     written, unnamed = set(), set()
     for module, tree in TREES.items():
@@ -147,6 +151,7 @@ def test_without_a_transition_only_times_and_personal_columns_are_written():
         "live_slot",
         "sent_at",
         "is_wanted",
+        *QUOTED,
     }
     # One writes the times that its callers name, the other those of BLANK.
     assert unnamed == {"polling.claims", "personal_data.erase"}
@@ -154,8 +159,8 @@ def test_without_a_transition_only_times_and_personal_columns_are_written():
     assert times == {"checked_at", "next_check_at"}
     assert {field.name for field in Payment._meta.get_fields()} >= WRITTEN_ALONE
     assert {field.name for field in PaymentEvent._meta.get_fields()} >= WRITTEN_LATER
-    # Of refunds, and of the mail to the managers.
-    assert not {"is_announced", "sent_at", "is_wanted"} & {
+    # Of refunds, of the mail to the managers, and of quotes.
+    assert not {"is_announced", "sent_at", "is_wanted", *QUOTED} & {
         field.name for model in (Payment, PaymentEvent) for field in model._meta.get_fields()
     }
 

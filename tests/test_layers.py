@@ -16,11 +16,12 @@ TIERS = (
     {"exceptions", "rates", "signals", "sandbox"},
     {"models"},
     {"conf"},
-    {"gateway", "templatetags"},
+    {"gateway"},
     {"personal_data", "receivers"},
     {"payments"},
     {"polling", "doctor", "reports"},
     {"views"},
+    {"templatetags"},
     {"admin", "tasks", "management"},
     {"urls", "apps", "testing", "migrations"},
 )

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
     from django.http import HttpRequest
 
+LONGEST_KEY = 18
+"""Digits of a key that every database takes."""
 
 # On the list: the selected payments
 
@@ -100,6 +102,9 @@ def _mail(request: HttpRequest, payment: Payment) -> None:
     if not link_to_mail(payment):
         messages.error(request, _("The link cannot be sent: the payment is not open, or has no e-mail address."))
         return
+    if _is_mailed_since(payment, request.POST.get("seen", "")):
+        messages.info(request, _("The link was sent just now. It can be sent once more from here."))
+        return
     address, actor = status_address(request, payment), request.user.get_username()
     try:
         mail_link(payment, status_url=address, source=Source.ADMIN, actor=actor)
@@ -109,8 +114,16 @@ def _mail(request: HttpRequest, payment: Payment) -> None:
         text = _("The mail could not be sent: %(error)s")
         messages.error(request, text % {"error": clean_text(str(exc))})
     else:
-        messages.success(request, _("The link was sent to the customer."))
+        sent = _("The link was sent to %(email)s.")
+        messages.success(request, sent % {"email": payment.customer_email})
         log(request, [payment], Outcome.MAILED)
+
+
+def _is_mailed_since(payment: Payment, seen: str) -> bool:
+    """Return whether a mail was sent after the newest event that the page showed: one page sends one mail."""
+    if not (seen.isascii() and seen.isdigit() and len(seen) <= LONGEST_KEY):
+        return False
+    return payment.events.filter(outcome=Outcome.MAILED, pk__gt=int(seen)).exists()
 
 
 def status_address(request: HttpRequest, payment: Payment) -> str:

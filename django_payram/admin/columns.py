@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from django.contrib import admin
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
     from django_payram.models import Payment
 
+PLAIN = re.compile(r"[0-9A-Za-z-]+")
+"""A key that stands in an address as it is."""
 SHORT = 9
 """Characters of a reference that the list shows; the whole stands in its title."""
 
@@ -64,7 +67,10 @@ class PaymentColumns:
             for action in ("view", "change")
             if model is not None
         )
-        return self._link(f"{kind.app_label}_{kind.model}_change", payment.order_id, text) if may_view else text
+        if not may_view:
+            return text
+        known = getattr(payment, "addresses", {})
+        return self._link(f"{kind.app_label}_{kind.model}_change", payment.order_id, text, known=known)
 
     @admin.display(description=_("status"))
     def status(self, payment: Payment) -> str:
@@ -145,14 +151,23 @@ class PaymentColumns:
             return ""
         return self._link("django_payram_payment_change", payment.parent_id, str(payment.parent))
 
-    def _link(self, page: str, key: str | int, text: str) -> str:
-        """Link to another page of the same admin site, if that site has it."""
+    def _link(self, page: str, key: str | int, text: str, *, known: dict[str, tuple[str, str]] | None = None) -> str:
+        """Link to another page of the same admin site, if that site has it.
+
+        ``known`` keeps what stands before and after the key: Django takes long to put an address together, and the rows
+        of a list lead to the same page.
+        """
+        between = f"/{key}/" if PLAIN.fullmatch(str(key)) else ""
+        if between and known and page in known:
+            return format_html('<a href="{}">{}</a>', between.join(known[page]), text)
         try:
-            return format_html(
-                '<a href="{}">{}</a>', reverse(f"{self.admin_site.name}:{page}", args=[quote(key)]), text
-            )
+            address = reverse(f"{self.admin_site.name}:{page}", args=[quote(key)])
         except NoReverseMatch:
             return text
+        if between and known is not None and address.count(between) == 1:
+            before, _between, after = address.partition(between)
+            known[page] = (before, after)
+        return format_html('<a href="{}">{}</a>', address, text)
 
 
 def status_word(payment: Payment) -> SafeString:

@@ -127,16 +127,6 @@ DECISIONS: Mapping[str, Decision] = MappingProxyType(
             take=_accept,
             done=_("The payment counts as paid."),
         ),
-        "resolve": Decision(
-            permission="review",
-            title=_("Resolve"),
-            explanation=_("The payment needs no attention any more. Nothing becomes paid by it."),
-            # What is held is accepted or sent back.
-            is_possible=lambda payment: bool(payment.review) and not payment.is_held,
-            form=ReasonForm,
-            take=_resolve,
-            done=_("The review is resolved."),
-        ),
         "withdraw": Decision(
             permission="withdraw",
             title=_("Withdraw the link"),
@@ -170,9 +160,19 @@ DECISIONS: Mapping[str, Decision] = MappingProxyType(
             take=_assign,
             done=_("The payment is assigned to the order."),
         ),
+        "resolve": Decision(
+            permission="review",
+            title=_("Resolve"),
+            explanation=_("The payment needs no attention any more. Nothing becomes paid by it, and no money is sent."),
+            # What is held is accepted or sent back.
+            is_possible=lambda payment: bool(payment.review) and not payment.is_held,
+            form=ReasonForm,
+            take=_resolve,
+            done=_("The review is resolved."),
+        ),
     }
 )
-"""The decisions, in the order of their buttons."""
+"""The decisions, in the order of their buttons. To resolve is the last: what the advice names comes before it."""
 
 
 def decision_view(admin: ModelAdmin[Payment], request: HttpRequest, payment: Payment, name: str) -> HttpResponse:
@@ -217,6 +217,7 @@ def _shown(
         "title": decision.title,
         "opts": Payment._meta,  # noqa: SLF001 - the admin's own templates take it
         "original": payment,
+        "order": admin.order_link(payment),  # type: ignore[attr-defined] # of PaymentAdmin
         "decision": decision,
         "form": form,
         "figures": figures(payment),

@@ -79,7 +79,7 @@ class _PaymentFormSet(BaseGenericInlineFormSet):  # type: ignore[type-arg] # not
         if newest is None:
             return _("Request a payment"), urlencode(query)
         is_paid = newest.purpose in {payment.purpose for payment in payments if payment.is_paid}
-        text, asked = (_("Request a payment"), {}) if is_paid else _still_missing(newest)
+        text, asked = (_("Request a payment"), {}) if is_paid else still_missing(newest)
         given = {"email": newest.customer_email, "project": newest.project}
         return text, urlencode(query | given | asked)
 
@@ -95,7 +95,7 @@ def _payments_of(order: Any) -> PaymentQuerySet | None:
         return None
 
 
-def _still_missing(newest: Payment) -> tuple[str, dict[str, Any]]:
+def still_missing(newest: Payment) -> tuple[str, dict[str, Any]]:
     """Return what the link says, and the arguments that ask for what the newest payment, which is not paid, lacks."""
     if newest.is_open or newest.is_held or newest.withdrawn_at or newest.refunded_usd or newest.is_confirming:
         return _("Request a payment"), {}

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from django.utils.translation import gettext as _
 
 from django_payram.admin.columns import status_word
+from django_payram.admin.inlines import still_missing
 from django_payram.admin.words import advice, sentence
-from django_payram.models import USD, Payment, database
+from django_payram.models import USD, Payment, database, order_type
 from django_payram.templatetags.payram import price, usd
 
 if TYPE_CHECKING:
@@ -23,15 +25,18 @@ MOST_NEIGHBOURS = 50
 
 def panel(payment: Payment) -> dict[str, Any]:
     """Return what the template of the panel needs."""
-    events = payment.events.order_by("-created_at", "-pk")[:TIMELINE_LENGTH]
+    events = list(payment.events.order_by("-created_at", "-pk")[:TIMELINE_LENGTH])
+    neighbours = _neighbours(payment)
     return {
         "status": status_word(payment),
         "sentence": sentence(payment),
         "advice": advice(payment),
         "figures": list(figures(payment)),
-        "neighbours": [(row, status_word(row)) for row in _neighbours(payment)],
+        "neighbours": [(row, status_word(row)) for row in neighbours],
+        "missing": _missing(payment, neighbours),
         "refunds": payment.refunds.order_by("created_at", "pk"),
         "timeline": reversed(events),
+        "newest_event": max((event.pk for event in events), default=0),
     }
 
 
@@ -52,6 +57,22 @@ def figures(payment: Payment) -> Iterator[tuple[str, str]]:
     yield from ((name, usd(figure)) for name, figure in others if figure)
     if payment.refunded_usd:
         yield _("Kept"), usd(payment.net_usd)
+
+
+def _missing(payment: Payment, neighbours: list[Payment]) -> tuple[str, str]:
+    """Return what the link that requests the rest says, and its query, as on the order's page; blank without a rest."""
+    others = [row for row in neighbours if row.parent_id is None]
+    is_paid = any(row.is_paid and row.purpose == payment.purpose for row in others)
+    if payment.parent_id is not None or is_paid or any(row.pk > payment.pk for row in others):
+        return "", ""
+    text, asked = still_missing(payment)
+    if not asked:
+        return "", ""
+    query = {"email": payment.customer_email, "project": payment.project, "order_number": payment.order_number}
+    if payment.order_type_id is not None:
+        kind = order_type(payment)
+        query |= {"order_model": f"{kind.app_label}.{kind.model}", "order_key": payment.order_id}
+    return text, urlencode(query | asked)
 
 
 def _neighbours(payment: Payment) -> list[Payment]:

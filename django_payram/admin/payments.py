@@ -90,7 +90,7 @@ class PaymentAdmin(PaymentColumns, ReadOnlyAdmin):
         """Colours of statuses, and the layout of the panel and of the pages for decisions."""
 
         css = {"all": ("django_payram/admin.css",)}
-        js = ("django_payram/copy.js",)
+        js = ("django_payram/copy.js", "django_payram/desk.js")
 
     # The list
 
@@ -119,8 +119,9 @@ class PaymentAdmin(PaymentColumns, ReadOnlyAdmin):
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         """Remember with each row who looks at it: links lead only where the user may go."""
         changelist = super().get_changelist_instance(request)
+        addresses: dict[str, tuple[str, str]] = {}
         for payment in changelist.result_list:
-            payment.viewer = request.user
+            payment.viewer, payment.addresses = request.user, addresses
         return changelist
 
     @outside_transactions
@@ -208,6 +209,7 @@ class PaymentAdmin(PaymentColumns, ReadOnlyAdmin):
         context |= panel(payment) | {
             "may_ask": self.has_ask_permission(request),
             "may_request": self.has_request_permission(request),
+            "order": self.order_link(payment),
             "pay_link": usable_link(payment) if payment.is_open else "",
             "status_address": actions.status_address(request, payment),
             "decisions": [

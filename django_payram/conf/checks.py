@@ -10,14 +10,15 @@ from django.conf import settings
 from django.contrib.contenttypes.fields import GenericRelation
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
-from django.urls import NoReverseMatch, reverse
+from django.urls import LocalePrefixPattern, NoReverseMatch, URLResolver, get_resolver, reverse
 
 from django_payram import conf
+from django_payram.conf import policies
 from django_payram.models import Payment, PaymentsRelation
 from django_payram.signals import payment_paid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
 Messages = list[checks.CheckMessage]
 
@@ -80,6 +81,35 @@ def check_ssl_redirect(**_kwargs: Any) -> Messages:
     ]
 
 
+def check_policy(**_kwargs: Any) -> Messages:
+    """W007: a Content-Security-Policy keeps browsers from following the pay button to PayRam's page."""
+    return [
+        checks.Warning(
+            f"{setting} lets no form lead to PayRam's page of PAYRAM[{project.name!r}]: the pay button does nothing.",
+            hint=f"Add {missing} to its form-action.",
+            id="django_payram.W007",
+        )
+        for setting, sources in policies.policies()
+        for project in _usable_projects()
+        if (missing := policies.missing_host(project, sources))
+    ]
+
+
+def check_webhook_address(**_kwargs: Any) -> Messages:
+    """W008: PayRam's webhook finds no view, or an address that depends on the visitor's language."""
+    found = list(_webhook_patterns(get_resolver().url_patterns)) if settings.ROOT_URLCONF else [False]
+    if found and not all(found):
+        return []
+    said = "is below i18n_patterns: it answers 404 or a redirect" if found else "is not in the URLs: it answers 404"
+    return [
+        checks.Warning(
+            f"The address of PayRam's webhook {said}.",
+            hint='Add path("payram/", include("django_payram.urls")) to the URLs, outside of i18n_patterns.',
+            id="django_payram.W008",
+        )
+    ]
+
+
 def check_deployment(**_kwargs: Any) -> Messages:
     """W003 to W006 (deploy): what is dangerous in production."""
     return [warning for check in DANGERS for warning in warnings_of(check)]
@@ -122,7 +152,14 @@ DANGERS: dict[str, tuple[Callable[[conf.Project], bool], str, str]] = {
 
 def register() -> None:
     """Register every check with Django."""
-    for check in (check_setting, check_receivers, check_relations, check_ssl_redirect):
+    for check in (
+        check_setting,
+        check_receivers,
+        check_relations,
+        check_ssl_redirect,
+        check_policy,
+        check_webhook_address,
+    ):
         checks.register(check, "django_payram")
     checks.register(check_deployment, "django_payram", deploy=True)
 
@@ -135,6 +172,16 @@ def _is_exempt_from_redirects() -> bool:
         return False
     forms = (path, path.rstrip("/"))
     return all(any(re.search(pattern, form) for pattern in settings.SECURE_REDIRECT_EXEMPT) for form in forms)
+
+
+def _webhook_patterns(patterns: Iterable[Any], *, in_language: bool = False) -> Iterator[bool]:
+    """Yield of each address that leads to the webhook's view whether it begins with a language."""
+    for entry in patterns:
+        if isinstance(entry, URLResolver):
+            below = in_language or isinstance(entry.pattern, LocalePrefixPattern)
+            yield from _webhook_patterns(entry.url_patterns, in_language=below)
+        elif getattr(getattr(entry.callback, "view_class", None), "is_payram_webhook", False):
+            yield in_language
 
 
 def _usable_projects() -> Iterable[conf.Project]:

@@ -52,6 +52,9 @@ def is_local(url: str) -> bool:
         return False
 
 
+MOST_TEXT = 200
+
+
 # Each reader takes the value as written and returns it as used, or raises ValueError with what is allowed.
 
 
@@ -116,6 +119,16 @@ def _timeout(value: object) -> tuple[float, float]:
     if not isinstance(value, list | tuple) or len(value) != 2:
         raise ValueError("must be a pair of seconds: connect, read")
     return _seconds(value[0]), _seconds(value[1])
+
+
+def _line(value: object) -> str:
+    if not isinstance(value, str) or not value.isprintable() or len(value) > MOST_TEXT:
+        raise ValueError(f"must be one line of text of at most {MOST_TEXT} characters")
+    return value.strip()
+
+
+def _shop_url(value: object) -> str:
+    return _base_url(value) if value else ""
 
 
 def _percent(value: object) -> float:
@@ -189,6 +202,12 @@ class Project:
     enabled: bool = _option(_flag, default=True)
     allow_http: bool = _option(_flag, default=False)
     customer_id_prefix: str = _option(_prefix, default="")
+    shop_name: str = _option(_line, default="")
+    """What customers call the shop."""
+    shop_url: str = _option(_shop_url, default="")
+    """The address of the shop, such as ``https://shop.example.com``: for links where there is no request, in mails."""
+    contact: str = _option(_line, default="")
+    """Where customers ask: an e-mail address, a web address, or a telephone number."""
 
     @property
     def api_key(self) -> str:

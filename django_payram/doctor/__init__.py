@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from django_payram.doctor.backlog import check_backlog
 from django_payram.doctor.checks import Finding, Level, Scope, check_addresses, check_settings
-from django_payram.doctor.connection import check_connection, check_webhook
+from django_payram.doctor.connection import check_connection, check_pages, check_webhook
 from django_payram.gateway.redaction import quoted
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Finding", "Level", "Scope", "examine", "summary"]
 
 MESSAGE_LIMIT = 500  # characters
-CHECKS = (check_settings, check_connection, check_addresses, check_webhook, check_backlog)
+CHECKS = (check_settings, check_connection, check_addresses, check_webhook, check_pages, check_backlog)
 
 
 def examine(scope: Scope) -> Iterator[Finding]:

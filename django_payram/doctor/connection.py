@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext_lazy as _
 
+from django_payram.conf import policies
 from django_payram.conf.options import Secret
 from django_payram.doctor.checks import Finding, Level
 from django_payram.gateway.client import CREATE
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from django.utils.functional import _StrPromise
 
+    from django_payram.conf import Project
     from django_payram.doctor.checks import Scope
     from django_payram.gateway.responses import Answer
 
@@ -69,6 +71,15 @@ WEBHOOK_ANSWERS = MappingProxyType(
 NO_KEY = PROBLEM, _("The header API-Key does not arrive. Let the proxy in front of the shop pass it on.")
 NO_SIGNATURE = PROBLEM, _("The header X-Payram-Signature does not arrive. Let the proxy before the shop pass it.")
 SOMETHING_ELSE = PROBLEM, _("Something else answers at %(url)s (%(status)d). Check ALLOWED_HOSTS, URLs and firewall.")
+PAGE = OK, _("The pages for customers answer at %(url)s, and lead on to PayRam.")
+NO_PAGE = PROBLEM, _("The page for customers answers at %(url)s with status %(status)d. Look at the site's log.")
+NO_FORMS = (
+    PROBLEM,
+    _(
+        "The Content-Security-Policy of %(url)s lets no form lead to PayRam, so that the pay button does nothing. "
+        "Add PayRam's host to form-action."
+    ),
+)
 UNEXPECTED = PROBLEM, _("The webhook answers with status %(status)d (%(message)s). Look at the site's log.")
 
 
@@ -106,6 +117,17 @@ def check_webhook(scope: Scope) -> Iterator[Finding]:
                 # The signature covers the very bytes that requests makes of the event, and it makes them in this way.
                 signed = Secret(PREFIX + signature(project.api_key, jsonlib.dumps(event).encode()))
                 yield send("signed", {KEY: STAND_IN, SIGNATURE: signed}, project.name)
+
+
+def check_pages(scope: Scope) -> Iterator[Finding]:
+    """Ask for a page of ours at the public address, and yield whether its headers let a customer go on to PayRam."""
+    url = scope.address("payram:return")
+    if not (scope.round_trip and scope.public_url and url):
+        return
+    with closing(Transport(timeout=(CONNECT, READ), deadline=DEADLINE)) as transport:
+        for project in scope.projects():
+            judge = partial(_page, project)
+            yield Finding("page", *_ask(judge, transport, "GET", url, headers={}), project.name)
 
 
 def _ask(
@@ -155,6 +177,14 @@ def _not_payram(answer: Answer) -> Result | None:
     if answer.status in (200, 401, 403) and answer.body.lstrip()[:1] == b"<":
         return FRONT_END
     return BROKEN if answer.status >= 500 else None
+
+
+def _page(project: Project, answer: Answer) -> Result:
+    if answer.status != 200:
+        return NO_PAGE
+    headers = {name.lower(): value for name, value in answer.headers.items()}
+    sources = policies.sources_of(headers.get("content-security-policy", ""))
+    return PAGE if sources is None or not policies.missing_host(project, sources) else NO_FORMS
 
 
 def _webhook(check: str, answer: Answer) -> Result:

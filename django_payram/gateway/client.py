@@ -1,7 +1,9 @@
-"""The calls to PayRam's API that make and follow payments, and what each failure means.
+"""The calls to PayRam's API about payments, and what each failure means.
 
 Documented in PayRam's API reference: ``POST /api/v1/payment`` and ``GET /api/v1/payment/reference/{reference}``, in
-snake_case ``GET /api/v1/payment/ref/{reference}``.
+snake_case ``GET /api/v1/payment/ref/{reference}``. For a shop that shows the address itself
+``GET /api/v1/blockchain-currency/reference/{reference}``, ``POST /api/v1/deposit-address/reference/{reference}`` and
+``GET /api/v1/ticker``.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ from django.utils import timezone
 
 from django_payram.conf import LOCAL_HOSTS
 from django_payram.exceptions import PayramDataError, PayramRefused, PayramUnavailable
-from django_payram.gateway import payloads
+from django_payram.gateway import payloads, payment_methods
+from django_payram.gateway.fields import REFERENCE
 from django_payram.gateway.redaction import quoted, redact_bytes
 from django_payram.gateway.responses import NoAnswer, UnacceptableAnswer
 
@@ -29,9 +32,13 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from django_payram.conf import Project
+    from django_payram.gateway.payment_methods import PaymentMethod
     from django_payram.gateway.responses import Answer
 
 CREATE = "/api/v1/payment"
+METHODS = "/api/v1/blockchain-currency/reference/{reference}"
+TICKER = "/api/v1/ticker"
+DEPOSIT_ADDRESS = "/api/v1/deposit-address/reference/{reference}"
 # The second answers in snake_case; some servers know only that one.
 STATUS_ROUTES = ("/api/v1/payment/reference/{reference}", "/api/v1/payment/ref/{reference}")
 
@@ -93,7 +100,7 @@ class Client:
 
         Raises PayramRefused (401 also means an unknown reference), PayramUnavailable and PayramDataError.
         """
-        if not payloads.REFERENCE.fullmatch(reference):
+        if not REFERENCE.fullmatch(reference):
             raise PayramDataError(
                 "The reference is not one of PayRam's: up to 128 letters, digits, hyphens, underscores."
             )
@@ -107,6 +114,26 @@ class Client:
         if customer_id is not None and report.customer_id not in (None, customer_id):
             raise PayramDataError(f"PayRam's answer about {reference} names another customer id.")
         return replace(report, asked_at=asked_at)
+
+    def payment_methods(self, reference: str) -> list[PaymentMethod]:
+        """Ask PayRam how ``reference`` can be paid, and what the coins cost now. Raises the errors of :meth:`fetch`.
+
+        A server that does not know the call raises PayramRefused with status 404.
+        """
+        ends = time.monotonic() + self.project.deadline
+        answer = self._ask("GET", METHODS.format(reference=reference), ends=ends)
+        methods = payment_methods.read_methods(answer.body)
+        prices = payment_methods.read_prices(self._ask("GET", TICKER, ends=ends).body)
+        return [replace(method, price_usd=payment_methods.price_of(method, prices)) for method in methods]
+
+    def assign_address(self, reference: str, method: PaymentMethod) -> str:
+        """Ask PayRam where the customer of ``reference`` sends the coin to; the same each time.
+
+        Raises the errors of :meth:`fetch`.
+        """
+        fields = {"blockchain_code": method.blockchain}
+        answer = self._ask("POST", DEPOSIT_ADDRESS.format(reference=reference), json=fields)
+        return payment_methods.read_address(answer.body, family=method.family)
 
     def close(self) -> None:
         """Close the kept connections."""

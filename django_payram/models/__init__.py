@@ -14,6 +14,7 @@ from django_payram.models.payment import (
     is_recent,
     order_type,
 )
+from django_payram.models.quote import PaymentQuote
 from django_payram.models.refund import Refund
 from django_payram.models.relation import DETACH, PROTECT, PaymentsRelation
 from django_payram.models.review_mail import ReviewMail
@@ -30,6 +31,7 @@ __all__ = [
     "Payment",
     "PaymentEvent",
     "PaymentQuerySet",
+    "PaymentQuote",
     "PaymentsRelation",
     "Refund",
     "Review",

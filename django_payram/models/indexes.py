@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.db import connections, models
+from django.db.backends.ddl_references import Statement
 from django.db.models import Q, Value
 from django.db.models.functions import Lower
 from django.db.models.lookups import GreaterThanOrEqual, LessThan, StartsWith
 
 if TYPE_CHECKING:
     from django.db.backends.base.schema import BaseDatabaseSchemaEditor
-    from django.db.backends.ddl_references import Statement
 
+NOTHING = "DO 0"
+"""What MariaDB and MySQL are told where there is nothing to do."""
 LAST_CHARACTER = "\U0010ffff"
 
 
@@ -35,6 +37,24 @@ class AnyCaseIndex(models.Index):
             operators = " text_pattern_ops" if vendor == "postgresql" else ""
             statement.parts["columns"] = f"LOWER({schema_editor.quote_name(field.column)}){operators}"
         return statement  # type: ignore[no-any-return] # of Django's own untyped method
+
+
+class PartialIndex(models.Index):
+    """An index that would be of no use without its condition: it is made only where the database knows conditions."""
+
+    def create_sql(
+        self, model: type[models.Model], schema_editor: BaseDatabaseSchemaEditor, using: str = "", **kwargs: Any
+    ) -> Statement:
+        """Return the statement that creates the index, or one that does nothing on MariaDB and MySQL."""
+        if schema_editor.connection.features.supports_partial_indexes:
+            return super().create_sql(model, schema_editor, using=using, **kwargs)
+        return Statement(NOTHING)
+
+    def remove_sql(self, model: type[models.Model], schema_editor: BaseDatabaseSchemaEditor, **kwargs: Any) -> str:
+        """Return the statement that removes the index."""
+        if schema_editor.connection.features.supports_partial_indexes:
+            return super().remove_sql(model, schema_editor, **kwargs)
+        return NOTHING
 
 
 def starts_with(name: str, beginning: str, *, using: str) -> Q:

@@ -18,7 +18,7 @@ from django_payram.exceptions import InvalidPaymentRequest
 from django_payram.models.amounts import read_number
 from django_payram.models.databases import database
 from django_payram.models.fields import ExactCharField, KeyText, RoutedForeignKey
-from django_payram.models.indexes import AnyCaseIndex
+from django_payram.models.indexes import AnyCaseIndex, PartialIndex
 from django_payram.models.orders import content_type, key_field, order_key
 from django_payram.models.states import AWAITING, FULLY_FILLED, Review, State, Status
 from django_payram.models.statuses import (
@@ -26,6 +26,7 @@ from django_payram.models.statuses import (
     DOLLARS,
     HELD,
     OWN_USD,
+    RARE,
     REFUNDED,
     SUMS,
     ZERO,
@@ -314,6 +315,8 @@ class Payment(models.Model):
             models.Index(fields=["project", "created_at"], name="payram_payment_project"),
             models.Index(fields=["created_at"], name="payram_payment_created"),
             models.Index(fields=["review"], condition=Q(review__gt=""), name="payram_payment_review"),
+            # The newest of those that few are, such as held ones: without it all rows are looked through for them.
+            PartialIndex(fields=["created_at"], condition=RARE, name="payram_payment_rare"),
             models.Index(
                 fields=["next_delivery_at"],
                 condition=Q(next_delivery_at__isnull=False),

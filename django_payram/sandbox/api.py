@@ -1,4 +1,4 @@
-"""The API for shops: create a payment, ask about one, health and version."""
+"""The API for shops: create a payment, ask about one, show one without PayRam's page, health and version."""
 
 from __future__ import annotations
 
@@ -6,19 +6,24 @@ from datetime import datetime, timezone
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from django_payram.sandbox.coins import find_coin
+from django_payram.sandbox.coins import COINS, FAMILIES, FAMILY_OF, deposit_address, find_coin
 from django_payram.sandbox.messages import Request, Response, decode, json_response
-from django_payram.sandbox.payloads import coin_snake_status
+from django_payram.sandbox.payloads import coin_snake_status, ticker, way_to_pay
 from django_payram.sandbox.payments import UnknownPayment
-from django_payram.sandbox.processor import CreateRequest, Processor, dollars
+from django_payram.sandbox.processor import CreateRequest, Processor, positive_sum
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+    from django_payram.sandbox.payments import Payment
 
 PREFIX = "/api/v1/"
 CREATE = "/api/v1/payment"
 STATUS = "/api/v1/payment/reference/"
 SNAKE_STATUS = "/api/v1/payment/ref/"
+TICKER = "/api/v1/ticker"
+WAYS_TO_PAY = "/api/v1/blockchain-currency/reference/"
+ASSIGN = "/api/v1/deposit-address/reference/"
 
 INVALID = "The request is invalid."
 TEXT_LENGTH = 255
@@ -69,6 +74,8 @@ def answer(processor: Processor, request: Request) -> Response:
             return _create(processor, request)
         if request.method in {"GET", "HEAD"} and is_status(request):
             return _status(processor, request)
+        if processor.api_version.lists_coins and (act := _showing(request)):
+            return act(processor, request)
     except Refused as refusal:
         return refusal.response
     about = ABOUT.get(request.path.rstrip("/")) if request.method in {"GET", "HEAD"} else None
@@ -77,10 +84,8 @@ def answer(processor: Processor, request: Request) -> Response:
 
 def _create(processor: Processor, request: Request) -> Response:
     _require_key(processor, request)
-    if request.body is None:
-        raise Refused(json_response({"message": "Request body too large"}, status=413))
     try:
-        wanted = _create_request(processor, _fields(request.body))
+        wanted = _create_request(processor, _fields(request))
     except ValueError as exc:
         raise Refused(_invalid(processor, f"{INVALID} {exc}")) from exc
     payment = processor.create(wanted, site=request.site)
@@ -91,18 +96,68 @@ def _create(processor: Processor, request: Request) -> Response:
 def _status(processor: Processor, request: Request) -> Response:
     """``/payment/reference/{reference}``, and ``/payment/ref/`` in snake_case."""
     version = processor.api_version
-    if version.status_needs_key or "authorization" in request.headers:
-        _require_key(processor, request)
-    reference = request.path.removeprefix(STATUS).removeprefix(SNAKE_STATUS)
+    prefix = SNAKE_STATUS if request.path.startswith(SNAKE_STATUS) else STATUS
+    payment = _asked(processor, request, prefix)
+    in_snake = prefix == SNAKE_STATUS and version.nested_errors
+    write = coin_snake_status if in_snake else version.status
+    return json_response(write(payment, processor.project, version.word(payment)))
+
+
+def _showing(request: Request) -> Callable[[Processor, Request], Response] | None:
+    """What a call asks for by which the shop shows a payment itself."""
+    match "GET" if request.method == "HEAD" else request.method:
+        case "GET" if request.path.startswith(WAYS_TO_PAY):
+            return _ways_to_pay
+        case "GET" if request.path.rstrip("/") == TICKER:
+            return _ticker
+        case "POST" if request.path.startswith(ASSIGN):
+            return _assign
+    return None
+
+
+def _ways_to_pay(processor: Processor, request: Request) -> Response:
+    """``/blockchain-currency/reference/{reference}``: the coins, with the customer's addresses as far as there are."""
+    customer_id = _asked(processor, request, WAYS_TO_PAY).customer_id
+    addresses = {family: processor.customer_address(customer_id, family=family) or "" for family in FAMILIES}
+    return json_response([way_to_pay(coin, address=addresses[coin.family]) for coin in COINS])
+
+
+def _ticker(processor: Processor, request: Request) -> Response:
+    """``/ticker``: the coins with their prices."""
+    _check_key(processor, request)
+    return json_response([ticker(coin) for coin in COINS])
+
+
+def _assign(processor: Processor, request: Request) -> Response:
+    """``/deposit-address/reference/{reference}``: the customer's address on the family of a chain, for good."""
+    payment = _asked(processor, request, ASSIGN)
+    try:
+        network = _network(_fields(request))
+        processor.assign(payment.reference, network=network)
+    except ValueError as exc:
+        raise Refused(_invalid(processor, f"{INVALID} {exc}")) from exc
+    family = FAMILY_OF[network]
+    address = deposit_address(payment.customer_id, family=family)
+    return json_response(processor.api_version.assigned(address, family))
+
+
+def _asked(processor: Processor, request: Request, prefix: str) -> Payment:
+    """The payment whose reference follows the prefix."""
+    _check_key(processor, request)
+    reference = request.path.removeprefix(prefix)
     if not reference:
         raise Refused(_invalid(processor, INVALID))
     try:
-        payment = processor.payment(reference)
+        return processor.payment(reference)
     except UnknownPayment as exc:
-        raise Refused(_unauthorized(processor) if version.unknown_reference == 401 else NOT_FOUND) from exc
-    in_snake = request.path.startswith(SNAKE_STATUS) and version.nested_errors
-    write = coin_snake_status if in_snake else version.status
-    return json_response(write(payment, processor.project, version.word(payment)))
+        hides = processor.api_version.unknown_reference == 401
+        raise Refused(_unauthorized(processor) if hides else NOT_FOUND) from exc
+
+
+def _check_key(processor: Processor, request: Request) -> None:
+    """Insist on the key where servers do so for every call."""
+    if processor.api_version.always_needs_key or "authorization" in request.headers:
+        _require_key(processor, request)
 
 
 def _require_key(processor: Processor, request: Request) -> None:
@@ -121,7 +176,7 @@ def _invalid(processor: Processor, message: str) -> Response:
     return json_response({"error": error} if processor.api_version.nested_errors else error, status=400)
 
 
-# --- reading the body of a new payment -----------------------------------------------------------
+# --- reading bodies --------------------------------------------------------------------------------
 
 
 def _create_request(processor: Processor, fields: Mapping[str, object]) -> CreateRequest:
@@ -137,9 +192,11 @@ def _create_request(processor: Processor, fields: Mapping[str, object]) -> Creat
     )
 
 
-def _fields(body: bytes) -> dict[str, object]:
+def _fields(request: Request) -> dict[str, object]:
     """The fields under lower-case names: Go matches JSON names without regard to case."""
-    value = decode(body)
+    if request.body is None:
+        raise Refused(json_response({"message": "Request body too large"}, status=413))
+    value = decode(request.body)
     if not isinstance(value, dict):
         raise ValueError("The body should be a JSON object.")  # noqa: TRY004 - one kind of error for whatever is wrong in it
     return {str(name).lower(): field for name, field in value.items()}
@@ -159,9 +216,16 @@ def _amount(fields: Mapping[str, object]) -> Decimal:
     if not isinstance(value, Decimal):
         raise ValueError("amountInUSD should be a number.")  # noqa: TRY004 - one kind of error for whatever is wrong in it
     try:
-        return dollars(value)
+        return positive_sum(value)
     except ValueError as exc:
         raise ValueError("Amount should be greater than 0.") from exc
+
+
+def _network(fields: Mapping[str, object]) -> str:
+    value = _text(fields, "blockchain_code")
+    if value not in FAMILY_OF:
+        raise ValueError("blockchain_code is unknown.")
+    return value
 
 
 def _expiry(fields: Mapping[str, object], *, now: datetime) -> datetime | None:

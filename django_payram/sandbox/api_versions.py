@@ -17,19 +17,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class ApiVersion:
-    """One generation of PayRam servers. Times are seconds unless typed otherwise."""
+    """One generation of PayRam servers. Times are seconds unless typed otherwise.
+
+    ``lists_coins``: it knows the calls by which a shop shows a payment itself; ``assigned``: how it then names an
+    address. ``always_needs_key``: for more than creating payments, though some servers were seen not to insist.
+    """
 
     lifetime: timedelta
     checkout: Callable[[str, str], str]
     status: Callable[[Payment, Project, str], Json]
     webhook: Callable[[Payment, str, int], Json]
+    lists_coins: bool = False
+    assigned: Callable[[str, str], Json] = payloads.documented_address
     webhook_method: str = "POST"
     key_header: str = "API-Key"
     signs: bool = False
     names_host: bool = True
     nested_errors: bool = False
     unknown_reference: int = 404
-    status_needs_key: bool = False
+    always_needs_key: bool = False
     has_health: bool = False
     reads_options: bool = False
     return_parameters: bool = False
@@ -66,20 +72,23 @@ API_VERSIONS = {
         checkout=payloads.split_checkout,
         status=payloads.camel_status,
         webhook=payloads.webhook_late_2025,
+        lists_coins=True,
         nested_errors=True,
         unknown_reference=401,
-        status_needs_key=True,
+        always_needs_key=True,
     ),
     "2026": ApiVersion(
         lifetime=timedelta(hours=24),
         checkout=payloads.checkout,
         status=payloads.confirming_status,
         webhook=payloads.webhook_2026,
+        assigned=payloads.bare_address,
+        lists_coins=True,
         key_header="API-KEY",
         signs=True,
         nested_errors=True,
         unknown_reference=401,
-        status_needs_key=True,
+        always_needs_key=True,
         has_health=True,
         reads_options=True,
         return_parameters=True,

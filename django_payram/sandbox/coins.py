@@ -5,23 +5,25 @@ from __future__ import annotations
 import hashlib
 import secrets
 from dataclasses import dataclass
-from decimal import ROUND_UP, Decimal
+from decimal import ROUND_HALF_UP, ROUND_UP, Decimal
 
 HEX = "0123456789abcdef"
 BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 BECH32 = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 
 MOST_PLACES = 8
+CENT = Decimal("0.01")
 
 
 @dataclass(frozen=True)
 class Family:
-    """Chains that share the form of their addresses."""
+    """Chains that share the form of their addresses; ``token_standard`` is the kind of their contracts."""
 
     prefix: str
     alphabet: str
     length: int
     hash_prefix: str
+    token_standard: str = ""
 
 
 @dataclass(frozen=True)
@@ -42,11 +44,17 @@ class Coin:
         """How the payment page's form names this coin: ``USDC-BASE``."""
         return f"{self.currency}-{self.network}"
 
+    @property
+    def standard(self) -> str:
+        """What kind of coin it is: ``ERC20``, ``TRC20``, or its own ticker when it is the chain's native coin."""
+        is_native = self.contract in {"", NO_CONTRACT}
+        return self.currency if is_native else FAMILIES[self.family].token_standard
+
 
 FAMILIES = {
     "BTC_Family": Family("bc1q", BECH32, 38, ""),
-    "ETH_Family": Family("0x", HEX, 40, "0x"),
-    "TRX_Family": Family("T", BASE58, 33, ""),
+    "ETH_Family": Family("0x", HEX, 40, "0x", "ERC20"),
+    "TRX_Family": Family("T", BASE58, 33, "", "TRC20"),
 }
 
 NO_CONTRACT = "0x0000000000000000000000000000000000000000"
@@ -67,6 +75,7 @@ COINS = tuple(
     )
 )
 BY_CODE = {coin.code: coin for coin in COINS}
+FAMILY_OF = {coin.network: coin.family for coin in COINS}
 USUAL = COINS[0]
 
 
@@ -75,10 +84,20 @@ def find_coin(currency: str | None, network: str | None) -> Coin | None:
     return BY_CODE.get(f"{currency}-{network}")
 
 
+def usual_coin(network: str | None) -> Coin:
+    """What is sent on a network when nobody says in which coin."""
+    return next((coin for coin in COINS if coin.network == network), USUAL)
+
+
 def coin_amount(usd: Decimal, *, coin: Coin) -> Decimal:
     """What ``usd`` costs in ``coin``, rounded up, so that paying it always suffices."""
     places = min(coin.decimals, MOST_PLACES)
     return (usd / coin.price).quantize(Decimal(1).scaleb(-places), rounding=ROUND_UP)
+
+
+def worth(amount: Decimal, *, coin: Coin) -> Decimal:
+    """What an amount of ``coin`` is worth in USD, to the cent: a sum that was rounded to be sent is still that sum."""
+    return (amount * coin.price).quantize(CENT, rounding=ROUND_HALF_UP)
 
 
 def deposit_address(customer_id: str, *, family: str) -> str:

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING
 
+from django_payram.sandbox.coins import CENT
 from django_payram.sandbox.payments import EXPIRING, Payment
-from django_payram.sandbox.processor import Processor, dollars
+from django_payram.sandbox.processor import Processor, positive_sum
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-CENT = Decimal("0.01")
 USUAL_PART = Decimal("0.4")
 TOO_MUCH = Decimal("0.1")
 
@@ -60,7 +60,7 @@ def _share(usd: Decimal, share: Decimal) -> Decimal:
 
 def part(typed: str) -> Decimal:
     """The sum a person typed; raises ValueError unless it is one of at least a cent."""
-    amount = dollars(typed.strip().removeprefix("$"))
+    amount = positive_sum(typed.strip().removeprefix("$"))
     if amount != amount.quantize(CENT):
         raise ValueError(typed)
     return amount

@@ -32,6 +32,7 @@ class Ledger:
         self.waiting: dict[int, QueuedWebhook] = {}
         self.log: deque[Delivery] = deque(maxlen=LOG_LENGTH)
         self._open: defaultdict[str, set[str]] = defaultdict(set)
+        self._families: defaultdict[str, set[str]] = defaultdict(set)
         self._confirming: dict[str, None] = {}
         self._unsaved: list[storage.Change] = []
         self._file = Path(data) if data is not None else None
@@ -60,6 +61,10 @@ class Ledger:
         """The customer's OPEN payments."""
         return [self.payments[one] for one in self._open[customer_id]]
 
+    def families(self, customer_id: str) -> set[str]:
+        """The families of chains on which the customer has an address, from any payment."""
+        return self._families[customer_id]
+
     def confirming_payments(self) -> list[Payment]:
         """The payments with a deposit that waits for confirmations."""
         return [self.payments[one] for one in self._confirming]
@@ -69,6 +74,7 @@ class Ledger:
         reference = payment.reference
         self.payments[reference] = payment
         self._unsaved.append(("payment", payment))
+        self._families[payment.customer_id] |= payment.families
         # Looked up for every new payment and several times a second: not by going through all the ledger.
         if payment.state == OPEN:
             self._open[payment.customer_id].add(reference)

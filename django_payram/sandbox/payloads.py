@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from decimal import Decimal
 from typing import TYPE_CHECKING
 from urllib.parse import quote
+from zlib import crc32
 
-from django_payram.sandbox.coins import coin_amount
+from django_payram.sandbox.coins import CENT, USUAL, coin_amount
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from django_payram.sandbox.api_versions import ApiVersion
+    from django_payram.sandbox.coins import Coin
     from django_payram.sandbox.payments import Deposit, Payment
 
 Json = dict[str, object]
 
-CENT = Decimal("0.01")
 EXPLORER = "https://explorer.example/tx/"
 
 
@@ -153,6 +155,48 @@ def confirming_status(payment: Payment, project: Project, word: str) -> Json:
         "filledAmount": received_coins(payment),
         "confirmationCurrent": payment.confirmations,
         "confirmationRequired": payment.confirmations_required,
+    }
+
+
+# --- paying without PayRam's page ---------------------------------------------------------------
+
+
+def ticker(coin: Coin) -> Json:
+    """A coin and its price; PayRam's documents: "Advance Integration"."""
+    return {**_coin(coin), "price": plain(coin.price)}
+
+
+def way_to_pay(coin: Coin, *, address: str) -> Json:
+    """A coin in which a payment can be paid; PayRam's documents: "Get Blockchain Currencies"."""
+    return {
+        **_coin(coin),
+        "network": coin.network_name,
+        "currency": coin.currency,
+        "customerAddress": address,
+        "recommended": coin == USUAL,
+        "mostUsed": coin == USUAL,
+    }
+
+
+def documented_address(address: str, family: str) -> Json:
+    """The answer in PayRam's documents of November 2025: "Assign Deposit Address"."""
+    return {"id": crc32(address.encode()), "Address": address, "Family": family, "Status": "active"}
+
+
+def bare_address(address: str, family: str) -> Json:
+    """The answer as a server of 2026 was seen to give it."""
+    del family
+    return {"depositAddress": address}
+
+
+def _coin(coin: Coin) -> Json:
+    return {
+        "blockchainCode": coin.network,
+        "currencyCode": coin.currency,
+        "tokenAddress": coin.contract,
+        "standard": coin.standard,
+        "walletPrecision": coin.decimals,
+        "family": coin.family,
     }
 
 

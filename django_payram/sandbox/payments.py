@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from django_payram.sandbox.coins import USUAL, Coin, deposit_address, find_coin, transaction_hash
+from django_payram.sandbox.coins import FAMILY_OF, Coin, deposit_address, find_coin, transaction_hash, usual_coin
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -43,7 +43,10 @@ class Deposit:
 
 @dataclass(frozen=True, kw_only=True)
 class Payment:
-    """One payment as it stands. It never changes: what happens to it makes a new value."""
+    """One payment as it stands. It never changes: what happens to it makes a new value.
+
+    ``chains`` are the networks on which the customer was shown an address, the newest last.
+    """
 
     reference: str
     customer_id: str
@@ -57,18 +60,28 @@ class Payment:
     state: str = OPEN
     currency: str | None = None
     network: str | None = None
+    chains: tuple[str, ...] = ()
     deposits: tuple[Deposit, ...] = ()
 
     @property
     def coin(self) -> Coin | None:
-        """The coin the customer chose; None before the choice."""
+        """The coin the customer chose, or sent; None before."""
         return find_coin(self.currency, self.network)
 
     @property
     def deposit_address(self) -> str | None:
-        """Where the customer sends the coins; None before a coin is chosen."""
-        coin = self.coin
-        return deposit_address(self.customer_id, family=coin.family) if coin else None
+        """Where the customer sends the coins; None before a coin is chosen or an address is assigned."""
+        network = self.coin.network if self.coin else self._newest_chain
+        return deposit_address(self.customer_id, family=FAMILY_OF[network]) if network else None
+
+    @property
+    def families(self) -> frozenset[str]:
+        """The families of chains on which the customer was shown an address."""
+        return frozenset(FAMILY_OF[chain] for chain in self.chains)
+
+    @property
+    def _newest_chain(self) -> str | None:
+        return self.chains[-1] if self.chains else None
 
     @property
     def pending(self) -> tuple[Deposit, ...]:
@@ -119,12 +132,28 @@ class Payment:
 
     def choose(self, coin: Coin) -> Payment:
         """The customer chooses a coin; no longer possible once money is on its way."""
-        return self if self.deposits else replace(self, currency=coin.currency, network=coin.network)
+        if self.deposits:
+            return self
+        return replace(self.assign(coin.network), currency=coin.currency, network=coin.network)
 
-    def deposit(self, usd: Decimal, *, confirmations: int) -> Payment:
-        """Money is on the chain, with so many confirmations already."""
-        chosen = self if self.coin else self.choose(USUAL)
-        family = (chosen.coin or USUAL).family
+    def assign(self, network: str) -> Payment:
+        """The shop shows an address for a network itself; before money is there, it leaves the coin open again."""
+        others = (chain for chain in self.chains if chain != network)
+        assigned = replace(self, chains=(*others, network))
+        return assigned if self.deposits else replace(assigned, currency=None, network=None)
+
+    def deposit(self, usd: Decimal, *, confirmations: int, coin: Coin | None = None) -> Payment:
+        """Money is on the chain, with so many confirmations already.
+
+        Raises ValueError for a coin that none of the payment's addresses is for, and for another than came before.
+        """
+        sent = coin or self.coin or usual_coin(self._newest_chain)
+        if self.chains and sent.family not in self.families:
+            raise ValueError(f"The payment {self.reference} has no address for {sent.code}.")
+        chosen = self.choose(sent)
+        if chosen.coin != sent:
+            raise ValueError(f"The payment {self.reference} counts another coin than {sent.code}.")
+        family = sent.family
         new = Deposit(
             usd=usd,
             transaction=transaction_hash(family),

@@ -9,6 +9,7 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from django_payram.sandbox.coins import deposit_address, find_coin, worth
 from django_payram.sandbox.payments import EXPIRING, Payment
 from django_payram.sandbox.webhooks import WebhookSender
 
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
     from django_payram.sandbox.coins import Coin
     from django_payram.sandbox.webhooks import Delivery
 
-Dollars = Decimal | int | str
-MOST_DOLLARS = Decimal(1_000_000_000)
+Amount = Decimal | int | str
+MOST = Decimal(1_000_000_000)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,16 +35,16 @@ class CreateRequest:
     coin: Coin | None = None
 
 
-def dollars(value: Dollars) -> Decimal:
-    """A positive sum in USD; raises TypeError for a float, ValueError for a wrong sum."""
+def positive_sum(value: Amount) -> Decimal:
+    """A positive sum, in USD or in coins; raises TypeError for a float, ValueError for a wrong sum."""
     if isinstance(value, float):
-        raise TypeError("Give dollars as Decimal, int or str; a float is not exact.")
+        raise TypeError("Give a sum as Decimal, int or str; a float is not exact.")
     try:
         amount = Decimal(value)
     except InvalidOperation as exc:
-        raise ValueError(f"{value!r} is not a sum of dollars.") from exc
-    if not (amount.is_finite() and Decimal("1e-8") <= amount <= MOST_DOLLARS):
-        raise ValueError(f"{value!r} is not a positive sum of dollars.")
+        raise ValueError(f"{value!r} is not a sum.") from exc
+    if not (amount.is_finite() and Decimal("1e-8") <= amount <= MOST):
+        raise ValueError(f"{value!r} is not a positive sum.")
     return amount
 
 
@@ -79,7 +80,21 @@ class Processor(WebhookSender):
         with self._ledger.changing():
             return self._ledger.save(self._ledger.find(reference).choose(coin))
 
-    def pay(self, reference: str, usd: Dollars | None = None) -> Payment:
+    def assign(self, reference: str, *, network: str) -> Payment:
+        """The shop shows the payment itself, with an address for this network; raises ValueError when it is closed."""
+        with self._ledger.changing():
+            payment = self.payment(reference)
+            if payment.state not in EXPIRING:
+                raise ValueError("The payment is closed.")
+            return self._ledger.save(payment.assign(network))
+
+    def customer_address(self, customer_id: str, *, family: str) -> str | None:
+        """The customer's permanent address on a family of chains; None before any payment needed it."""
+        with self._ledger.lock:
+            known = family in self._ledger.families(customer_id)
+        return deposit_address(customer_id, family=family) if known else None
+
+    def pay(self, reference: str, usd: Amount | None = None) -> Payment:
         """A confirmed deposit of ``usd``.
 
         Without a sum, all that is missing: deposits on the chain are confirmed, the rest is paid.
@@ -93,11 +108,24 @@ class Processor(WebhookSender):
                     return self._change(payment)
             return self._change(payment.deposit(_sum(usd, payment), confirmations=payment.blocks))
 
-    def see(self, reference: str, usd: Dollars | None = None) -> Payment:
+    def see(self, reference: str, usd: Amount | None = None) -> Payment:
         """A deposit on the chain without confirmations, the state stays; without a sum, all that is missing."""
         with self._ledger.changing():
             payment = self._ledger.find(reference)
             return self._change(payment.deposit(_sum(usd, payment), confirmations=0))
+
+    def send_coins(self, reference: str, amount: Amount | None = None, *, currency: str, network: str) -> Payment:
+        """So many coins on the chain, without confirmations; without an amount, all that is missing.
+
+        Raises ValueError for an unknown coin, and for one which the payment does not take: see ``Payment.deposit``.
+        """
+        coin = find_coin(currency, network)
+        if coin is None:
+            raise ValueError(f"The sandbox has no {currency} on {network}.")
+        with self._ledger.changing():
+            payment = self._ledger.find(reference)
+            usd = _sum(None if amount is None else worth(positive_sum(amount), coin=coin), payment)
+            return self._change(payment.deposit(usd, confirmations=0, coin=coin))
 
     def confirm(self, reference: str, blocks: int = 1) -> Payment:
         """So many blocks more on top of the deposits; with enough of them the money counts.
@@ -113,7 +141,7 @@ class Processor(WebhookSender):
             payment = self._ledger.find(reference)
             return self._change(payment.cancel()) if payment.state in EXPIRING else payment
 
-    def top_up(self, reference: str, usd: Dollars | None = None) -> str:
+    def top_up(self, reference: str, usd: Amount | None = None) -> str:
         """The rest as a new, FILLED payment of the same customer; returns its reference."""
         with self._ledger.changing():
             parent = self._ledger.find(reference)
@@ -138,7 +166,7 @@ class Processor(WebhookSender):
     def _draft(self, wanted: CreateRequest, *, site: str) -> Payment:
         reference = str(uuid.uuid4())
         now = self.now()
-        return Payment(
+        draft = Payment(
             reference=reference,
             customer_id=wanted.customer_id,
             customer_email=wanted.customer_email,
@@ -148,15 +176,14 @@ class Processor(WebhookSender):
             expires_at=wanted.expires_at or now + self.api_version.lifetime,
             url=self.api_version.checkout(site, reference),
             blocks=self.project.confirmations_required,
-            currency=wanted.coin.currency if wanted.coin else None,
-            network=wanted.coin.network if wanted.coin else None,
         )
+        return draft.choose(wanted.coin) if wanted.coin else draft
 
 
-def _sum(usd: Dollars | None, payment: Payment) -> Decimal:
+def _sum(usd: Amount | None, payment: Payment) -> Decimal:
     """What was given, or all that is still to be sent for the payment; raises ValueError when that is nothing."""
     if usd is not None:
-        return dollars(usd)
+        return positive_sum(usd)
     if not payment.unsent_usd:
         raise ValueError(f"Nothing is missing of the payment {payment.reference}.")
     return payment.unsent_usd

@@ -74,8 +74,9 @@ def _repeat(ledger: Ledger, kind: str, row: Any) -> None:
     match kind:
         case "payment":
             deposits = tuple(Deposit(**_typed(one, money=("usd",))) for one in row.pop("deposits"))
+            chains = tuple(row.pop("chains", ()))
             typed = _typed(row, money=("amount_usd",), moments=("created_at", "expires_at"))
-            ledger.save(Payment(**typed, deposits=deposits))
+            ledger.save(Payment(**typed, chains=chains, deposits=deposits))
         case "waiting":
             body = str(row.pop("body")).encode()
             ledger.enqueue(QueuedWebhook(**_typed(row, moments=("due_at",)), body=body))

@@ -26,8 +26,8 @@ TEST_KEY = "5a6e64626f782d6b65792d7465737473"
 class PretendPayram:
     """Acts on payments as a customer's wallet and the blockchain would, then delivers the webhooks.
 
-    Each verb returns the payment as it is in the database afterwards. Amounts are US dollars. ``sandbox`` is the server
-    behind it, for everything else.
+    Each verb returns the payment as it is in the database afterwards. Amounts are US dollars, except in
+    ``send_coins``. ``sandbox`` is the server behind it, for everything else.
     """
 
     def __init__(self, sandbox: Sandbox, *, api_key: str) -> None:
@@ -49,6 +49,13 @@ class PretendPayram:
     def see(self, payment: Payment, usd: Decimal | int | str | None = None) -> Payment:
         """Put a deposit on the chain, without confirmations."""
         self.sandbox.see(_reference(payment), usd)
+        return self._told(payment)
+
+    def send_coins(
+        self, payment: Payment, amount: Decimal | int | str | None = None, *, currency: str, network: str
+    ) -> Payment:
+        """Put so many coins of that kind on the chain, or what is missing in them, without confirmations."""
+        self.sandbox.send_coins(_reference(payment), amount, currency=currency, network=network)
         return self._told(payment)
 
     def confirm(self, payment: Payment, blocks: int = 1) -> Payment:

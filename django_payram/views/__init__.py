@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from django_payram.views.checkout import AsyncCheckoutView, CheckoutView
-from django_payram.views.status import ReturnView, StatusAPIView, StatusView, remember
+from django_payram.views.pay import PayView
+from django_payram.views.status import ReturnView, StatusView, remember
 from django_payram.views.webhook import WebhookView
 
 __all__ = [
     "AsyncCheckoutView",
     "CheckoutView",
+    "PayView",
     "ReturnView",
-    "StatusAPIView",
     "StatusView",
     "WebhookView",
     "remember",

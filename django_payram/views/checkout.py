@@ -17,7 +17,7 @@ from django.views import View
 from django_payram import conf
 from django_payram.exceptions import InvalidPaymentRequest, PayramAlreadyPaid, PayramError
 from django_payram.gateway.redaction import redact
-from django_payram.models import DATABASE_BUSY, USD
+from django_payram.models import DATABASE_BUSY, USD, number_of
 from django_payram.payments import aopen_payment, open_payment
 from django_payram.views.decorators import outside_transactions, private, url_of
 from django_payram.views.status import remember
@@ -109,14 +109,26 @@ class CheckoutAnswers:
 
     request: HttpRequest
     unavailable_template = "django_payram/unavailable.html"
+    confirm_template = "django_payram/confirm.html"
     refused_template = "django_payram/not_payable.html"
+    embedded = False
+    """Whether customers pay in the shop, without PayRam's own page. Servers that are too old for it lead there."""
+
+    def way_back(self, order: Any) -> HttpResponse:
+        """Answer a GET, such as one that follows a login: lead to the order's page, or ask whether to go on."""
+        find = getattr(order, "get_absolute_url", None)
+        if find is not None:
+            return HttpResponseRedirect(find())
+        return render(self.request, self.confirm_template, {"number": number_of(order)})
 
     def lead(self, payment: Payment) -> HttpResponse:
-        """Lead to PayRam's page, or to the status page when there is nothing to pay there."""
+        """Lead to where the customer pays, or to the status page when there is nothing to pay."""
         remember(self.request, payment)
+        if payment.is_open and not self.embedded:
+            return HttpResponseRedirect(payment.url, status=303)
         # Late money is confirming on a closed link, or the order has been paid: there is nothing more to send.
-        url = payment.url if payment.is_open else url_of(self.request, "status", payment.token)
-        return HttpResponseRedirect(url, status=303)
+        page = "pay" if payment.is_open else "status"
+        return HttpResponseRedirect(url_of(self.request, page, payment.token), status=303)
 
     def failed(self, exc: Exception) -> HttpResponse:
         """Lead to the status page of a paid order, or say what is wrong. Raises what it has no answer for."""
@@ -137,12 +149,16 @@ def refusal(exc: InvalidPaymentRequest) -> str:
 
 
 class CheckoutView(CheckoutAnswers, Checkout, View):
-    """POST makes the payment link of an order and leads to PayRam's page (303).
+    """POST makes the payment link of an order and leads to PayRam's page (303); GET leads back to the order.
 
     A shop subclasses it and implements ``get_order()``, ``get_amount(order)`` and ``get_email(order)``.
     """
 
-    http_method_names = ["post", "options"]
+    http_method_names = ["get", "head", "post", "options"]
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:  # noqa: ARG002
+        """Lead to the order's page, or ask whether to go on where it has none."""
+        return self.way_back(self.get_order())
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:  # noqa: ARG002
         """Make the link, or show a page with a way to try again when PayRam cannot be asked."""
@@ -159,7 +175,11 @@ class AsyncCheckoutView(CheckoutAnswers, Checkout, View):
     While another click of the same customer makes the link, no thread waits for it.
     """
 
-    http_method_names = ["post", "options"]
+    http_method_names = ["get", "head", "post", "options"]
+
+    async def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:  # noqa: ARG002
+        """Lead to the order's page, or ask whether to go on where it has none."""
+        return await sync_to_async(self.way_back)(await _called(self.get_order))
 
     async def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:  # noqa: ARG002
         """Make the link, or show a page with a way to try again when PayRam cannot be asked."""

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.formats import number_format
 from django.utils.translation import gettext_lazy as _
 
-from django_payram.models import Status
+from django_payram.models import Review, Status
 from django_payram.models.statuses import CENT
 from django_payram.payments.links import usable_link
 
@@ -53,6 +53,20 @@ SENTENCES: Mapping[Status, _StrPromise] = MappingProxyType(
     }
 )
 
+TWICE = _("Paid twice")
+TWICE_SENTENCE = _(
+    "This order has been paid already, and %(received)s USD have come once more. "
+    "The shop has been told and will settle this with you."
+)
+
+LATE = _("Paid late")
+LATE_SENTENCE = _(
+    "%(received)s USD have come after the time for this payment was over. "
+    "The shop has been told and will settle this with you."
+)
+
+DO_NOT_SEND = _("Please do not send any money to the address that you were given before.")
+
 FORGIVEN_SENTENCE = _("%(received)s of %(amount)s USD have been paid, and the shop takes that as enough. Thank you!")
 
 TIME_OVER_SENTENCE = _(
@@ -64,6 +78,11 @@ CLOSED = _("Partly paid and closed")
 CLOSED_SENTENCE = _(
     "%(received)s of %(amount)s USD have arrived before the link closed. "
     "The shop has been told and will settle this with you."
+)
+
+MORE_COMING_SENTENCE = _(
+    "%(received)s USD have arrived, and more is on its way: %(confirmations)s of %(required)s confirmations. "
+    "Please wait for it before you send the rest."
 )
 
 PART_SENTENCE = _("A part of %(amount)s USD has arrived. Please send the rest to the same address.")
@@ -94,6 +113,14 @@ FINAL = frozenset({Status.PAID, Status.OVERPAID, Status.REFUNDED, Status.FAILED}
 
 PAYABLE = frozenset({Status.WAITING, Status.PARTLY_PAID})
 
+RECEIVED = frozenset({Status.PAID, Status.OVERPAID, Status.PARTLY_PAID})
+
+DEAD = frozenset({Status.EXPIRED, Status.WITHDRAWN})
+"""What came after these would surprise the shop."""
+
+REPEATABLE = frozenset({Status.EXPIRED, Status.FAILED})
+"""What a new link for the order comes after."""
+
 
 @dataclass(frozen=True)
 class CustomerStatus:
@@ -109,6 +136,12 @@ class CustomerStatus:
     is_final: bool
     url: str
     """The page where the customer pays, ``""`` when there is nothing to pay there."""
+    is_more_coming: bool
+    """Whether more money has been seen that is short of confirmations: nobody should send the rest yet."""
+    warning: str
+    """What the customer must not do, ``""`` when there is nothing of the kind."""
+    is_repeatable: bool
+    """Whether the order can be paid by another link."""
     amount_usd: Decimal
     received_usd: Decimal
     missing_usd: Decimal
@@ -122,6 +155,7 @@ def customer_status(payment: Payment) -> CustomerStatus:
     status = payment.status
     is_closed = status == Status.PARTLY_PAID and not payment.is_open
     is_over = status == Status.WAITING and payment.expires_at is not None and payment.expires_at <= timezone.now()
+    surprise = _surprise(payment, status)
     received, missing = payment.received_usd, payment.missing_usd
     if status == Status.PARTLY_PAID and not received and payment.webhook_usd:
         # Old servers name the sum by webhook only. It counts for nothing, but it is what the customer has sent.
@@ -139,16 +173,41 @@ def customer_status(payment: Payment) -> CustomerStatus:
         "confirmations": payment.confirmations or 0,
         "required": payment.confirmations_required or 1,
     }
+    sentence = _sentence(payment, status, is_closed=is_closed, is_over=is_over, is_sum_known=bool(received))
+    title = CLOSED if is_closed else Status.EXPIRED.label if is_over else status.label
+    tone = TONES[status]
+    is_more_coming = status == Status.PARTLY_PAID and payment.is_open and _is_confirming(payment)
+    if surprise:
+        title, sentence, tone = *surprise, "warn"
+    elif is_more_coming and received:
+        sentence, tone = MORE_COMING_SENTENCE, "busy"
+    is_payable = status in PAYABLE and not (is_closed or is_over or surprise)
     return CustomerStatus(
         status=status,
-        title=str(CLOSED if is_closed else Status.EXPIRED.label if is_over else status.label),
-        sentence=_sentence(payment, status, is_closed=is_closed, is_over=is_over, is_sum_known=bool(received)) % words,
-        tone=TONES[status],
+        title=str(title),
+        sentence=sentence % words,
+        tone=tone,
         is_final=status in FINAL,
         # Of what was sent back in part, PayRam's page would ask for too little.
-        url=usable_link(payment) if status in PAYABLE and not (is_closed or is_over or payment.refunded_usd) else "",
+        url=usable_link(payment) if is_payable and not payment.refunded_usd else "",
+        is_more_coming=is_more_coming,
+        warning=str(DO_NOT_SEND) if is_over or status in DEAD else "",
+        is_repeatable=is_over or status in REPEATABLE,
         **figures,
     )
+
+
+def _surprise(payment: Payment, status: Status) -> tuple[_StrPromise, _StrPromise] | None:
+    """Return a title and a sentence for money that the shop did not expect, until it has settled that."""
+    if status not in RECEIVED or not payment.received_usd:
+        return None
+    if payment.paid_second or payment.review == Review.DUPLICATE:
+        return TWICE, TWICE_SENTENCE
+    return (LATE, LATE_SENTENCE) if payment.review == Review.LATE else None
+
+
+def _is_confirming(payment: Payment) -> bool:
+    return payment.confirmations is not None and payment.confirmations < (payment.confirmations_required or 0)
 
 
 def _sentence(payment: Payment, status: Status, *, is_closed: bool, is_over: bool, is_sum_known: bool) -> _StrPromise:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import logging
+import re
 import uuid
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import ValidationError
-from django.http import Http404, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.template.loader import render_to_string
+from django.utils import timezone
 from django.utils.decorators import method_decorator
-from django.utils.translation import gettext
 from django.views import View
 
 from django_payram.gateway.redaction import redact
@@ -20,27 +23,36 @@ from django_payram.models import DATABASE_BUSY, Payment, database, order_type
 from django_payram.payments.refresh import refresh_if_stale
 from django_payram.views.customer_status import customer_status
 from django_payram.views.decorators import RETRY_AFTER_SECONDS, outside_transactions, private, url_of
+from django_payram.views.pay_block import pay_block
+from django_payram.views.shop import shop_facts
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
     from django.http.response import HttpResponseBase
 
-    from django_payram.views.customer_status import CustomerStatus
 
 logger = logging.getLogger("django_payram")
 
 SESSION_KEY = "payram_payment"
+MOST_REMEMBERED = 10
+"""Payments of one session."""
+REMEMBERED_FOR = timedelta(days=2)
+TOKEN = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+AGAIN = "again"
+"""The parameter of the return page that calls itself."""
 
 # Servers since June 2026 add the reference and the invoice id to the return link, under names they do not document.
 REFERENCE_NAMES = ("reference_id", "referenceId", "reference")
 INVOICE_NAMES = ("invoice_id", "invoiceId", "invoiceID")
+
+STATUS_TEMPLATE = "django_payram/status.html"
 
 LEAST_SECRET = 20
 """Characters of a reference that nobody guesses. A shorter one, of an old server, is no credential by itself."""
 
 
 @method_decorator([private, login_not_required, outside_transactions], name="dispatch")
-class _CustomerView(View):
+class CustomerView(View):
     """A page that a customer reads. Nobody need log in: the token is the credential."""
 
     http_method_names = ["get", "head", "options"]
@@ -61,51 +73,84 @@ class _CustomerView(View):
         return HttpResponse(render_to_string("django_payram/busy.html", {"request": request}), status=503)
 
 
-class StatusView(_CustomerView):
+class StatusView(CustomerView):
     """The status page. It asks PayRam itself, at most every few seconds, so that a lost webhook heals here."""
 
-    template_name = "django_payram/status.html"
+    template_name = STATUS_TEMPLATE
 
     def get(self, request: HttpRequest, token: uuid.UUID) -> HttpResponse:
         """Show what is known of the payment now."""
-        payment = _refreshed(token)
-        context = {"payment": payment, "status": customer_status(payment), "order_url": _order_url(payment)}
-        return render(request, self.template_name, context)
+        return status_page(request, refreshed(token), template_name=self.template_name)
 
 
-class StatusAPIView(_CustomerView):
-    """The same as JSON, without anything that tells who the customer is."""
+class ReturnView(CustomerView):
+    """Where PayRam's success and cancel links lead. Coming here proves nothing: the status page asks PayRam.
 
-    def get(self, request: HttpRequest, token: uuid.UUID) -> HttpResponse:  # noqa: ARG002
-        """Return what is known of the payment now."""
-        payment = _refreshed(token)
-        return JsonResponse(_as_json(payment, customer_status(payment)))
-
-    def busy(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002
-        """Return the answer for now."""
-        return JsonResponse({"message": gettext("The shop is busy. Please try again.")}, status=503)
-
-
-class ReturnView(_CustomerView):
-    """Where PayRam's success and cancel links lead. Coming here proves nothing: the status page asks PayRam."""
+    The links of old servers say nothing of the payment. Then it is one of those that the session remembers.
+    """
 
     template_name = "django_payram/return.html"
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """Lead to the payment's status page, or say what to do when the payment cannot be found out."""
-        payment = _by_reference(request) or _by_invoice(request) or _by_session(request)
-        if payment is None:
-            return render(request, self.template_name)
-        return HttpResponseRedirect(url_of(request, "status", payment.token))
+        """Lead to the payment's status page, or list those that it may be."""
+        payment = _by_reference(request) or _by_invoice(request)
+        found = [payment] if payment else _by_session(request)
+        if len(found) == 1:
+            return HttpResponseRedirect(url_of(request, "status", found[0].token))
+        context = {
+            "payments": [(url_of(request, "status", one.token), one, customer_status(one)) for one in found],
+            "is_repeated": not found and _lacks_strict_cookie(request),
+            "shop": shop_facts(request),
+        }
+        return render(request, self.template_name, context)
 
 
 def remember(request: HttpRequest, payment: Payment) -> None:
     """Let the visitor's session know which payment it is about: PayRam's return link may carry no reference."""
     if hasattr(request, "session"):
-        request.session[SESSION_KEY] = str(payment.token)
+        known = [token for token in _remembered(request) if token != str(payment.token)]
+        request.session[SESSION_KEY] = [*known, str(payment.token)][-MOST_REMEMBERED:]
 
 
-def _refreshed(token: uuid.UUID) -> Payment:
+def _remembered(request: HttpRequest) -> list[str]:
+    known = getattr(request, "session", {}).get(SESSION_KEY, [])
+    # A session of an older release holds one token, and a shop may keep sessions where a visitor writes.
+    tokens = known if isinstance(known, list) else [known]
+    return [token for token in tokens if isinstance(token, str) and TOKEN.fullmatch(token)]
+
+
+def _lacks_strict_cookie(request: HttpRequest) -> bool:
+    """Return whether the browser may have a session that it does not show to a visitor who comes from another site.
+
+    A page of ours that calls itself again is shown the cookie.
+    """
+    is_strict = str(settings.SESSION_COOKIE_SAMESITE).lower() == "strict"
+    return is_strict and settings.SESSION_COOKIE_NAME not in request.COOKIES and AGAIN not in request.GET
+
+
+def status_page(
+    request: HttpRequest,
+    payment: Payment,
+    *,
+    template_name: str = STATUS_TEMPLATE,
+    problem: str = "",
+    code: int = 200,
+) -> HttpResponse:
+    """Return the page about a payment. ``problem`` is a sentence about what the customer has just tried."""
+    status = customer_status(payment)
+    context = {
+        "payment": payment,
+        "status": status,
+        "order_url": _of_order(payment, "get_absolute_url"),
+        "retry_url": _of_order(payment, "get_payment_url") if status.is_repeatable else "",
+        "pay": pay_block(request, payment, status, problem=problem),
+        "shop": shop_facts(request, payment),
+    }
+    return render(request, template_name, context, status=code)
+
+
+def refreshed(token: uuid.UUID) -> Payment:
+    """Return the payment of a token as PayRam knows it, or what it tops up. Raises Http404."""
     payment = Payment.objects.using(database()).select_related("parent").filter(token=token).first()
     if payment is None:
         raise Http404
@@ -113,38 +158,16 @@ def _refreshed(token: uuid.UUID) -> Payment:
     return refresh_if_stale(payment.parent or payment)
 
 
-def _order_url(payment: Payment) -> str:
-    """Return where the shop shows the order, if its model is still there and says so."""
+def _of_order(payment: Payment, method: str) -> str:
+    """Return an address that the shop's order gives by a method of that name; ``""`` where it has none."""
     if payment.order_type_id is None or order_type(payment).model_class() is None:
         return ""
     try:
-        find = getattr(payment.order, "get_absolute_url", None)
+        find = getattr(payment.order, method, None)
     except (ValidationError, ValueError):
         # The model has another kind of key since.
         return ""
-    return find() if find is not None else ""
-
-
-def _as_json(payment: Payment, now: CustomerStatus) -> dict[str, object]:
-    return {
-        "token": str(payment.token),
-        "state": payment.state,
-        "status": now.status.value,
-        "message": now.sentence,
-        "is_paid": payment.is_paid,
-        "is_final": now.is_final,
-        "amount_usd": str(now.amount_usd),
-        "received_usd": str(now.received_usd),
-        "missing_usd": str(now.missing_usd),
-        "surplus_usd": str(now.surplus_usd),
-        "forgiven_usd": str(now.forgiven_usd),
-        "refunded_usd": str(now.refunded_usd),
-        "price_amount": str(payment.price[0]),
-        "price_currency": payment.price[1],
-        "expires_at": payment.expires_at and payment.expires_at.isoformat(),
-        "confirmations": payment.confirmations,
-        "confirmations_required": payment.confirmations_required,
-    }
+    return str(find()) if find is not None else ""
 
 
 def _first(request: HttpRequest, names: tuple[str, ...]) -> str:
@@ -162,9 +185,11 @@ def _by_invoice(request: HttpRequest) -> Payment | None:
     return _by_token(_first(request, INVOICE_NAMES))
 
 
-def _by_session(request: HttpRequest) -> Payment | None:
-    session = getattr(request, "session", {})
-    return _by_token(session.get(SESSION_KEY, ""))
+def _by_session(request: HttpRequest) -> list[Payment]:
+    """Return the payments that the session was about in the last days, the newest first."""
+    since = timezone.now() - REMEMBERED_FOR
+    rows = Payment.objects.using(database()).filter(token__in=_remembered(request), created_at__gte=since)
+    return list(rows.order_by("-created_at", "-pk"))
 
 
 def _by_token(text: str) -> Payment | None:

@@ -62,6 +62,8 @@ class WebhookView(View):
     """Handles PayRam's webhooks: POST with a signature or a key, and the GET with a JSON body of PayRam's FAQ."""
 
     http_method_names = ["get", "post", "head", "options"]
+    is_payram_webhook = True
+    """By this ``manage.py check`` finds the view in the URLs."""
 
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Callable[..., HttpResponseBase]:

@@ -77,6 +77,9 @@ PAYRAM = {
         "API_KEY": env.str("PAYRAM_API_KEY", default=DEMO_PAYRAM_KEY if DEBUG else env.NOTSET),
         # Some of the goods have prices in euro.
         "RATES": "shop.rates.dollars",
+        "SHOP_NAME": "Copper Kettle",
+        "SHOP_URL": env.str("SHOP_URL", default=""),
+        "CONTACT": "kettle@example.com",
     },
 }
 

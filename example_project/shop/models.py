@@ -126,6 +126,10 @@ class Order(models.Model):
         """Return the order's page, which only its owner can see."""
         return reverse("shop:order", args=[self.pk])
 
+    def get_payment_url(self) -> str:
+        """Return where a POST makes a new payment link: the status page of an expired one offers it."""
+        return reverse("shop:pay", args=[self.pk])
+
     @property
     def number(self) -> str:
         """The number that people see, such as ``CK-00042``."""

@@ -13,5 +13,6 @@ urlpatterns = [
     path("orders/", views.OrderList.as_view(), name="orders"),
     path("orders/<int:pk>/", views.OrderPage.as_view(), name="order"),
     path("orders/<int:pk>/pay/", views.PayOrder.as_view(), name="pay"),
+    path("orders/<int:pk>/pay/here/", views.PayOrderHere.as_view(), name="pay-here"),
     path("orders/<int:pk>/pay/express/", views.PayExpressDelivery.as_view(), name="pay-express"),
 ]

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from django.contrib import messages
 from django.shortcuts import get_object_or_404, redirect
 from django.utils.cache import patch_cache_control
 from django.utils.functional import cached_property
+from django.utils.translation import gettext as _
 from django.views.generic import DetailView, FormView, ListView
+from rest_framework.exceptions import ValidationError
 
 from django_payram.views import CheckoutView
+from django_payram.views.api import CheckoutAPIView
 from shop import orders
 from shop.forms import OrderForm
 from shop.models import Order, Product
@@ -97,11 +101,16 @@ class OrderPage(OwnOrders, DetailView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Return the order's payments, newest first, beside the order."""
         payments = self.object.payments.order_by("-created_at")
-        return super().get_context_data(payments=payments, can_be_paid=orders.can_be_paid(self.object), **kwargs)
+        # The script of the page puts the token of the payment it makes into the addresses.
+        facts = {"payments": payments, "can_be_paid": orders.can_be_paid(self.object), "no_token": UUID(int=0)}
+        return super().get_context_data(**facts, **kwargs)
 
 
-class PayOrder(CheckoutView):
-    """The button "Pay with crypto": leads to PayRam."""
+class PayableOrder:
+    """What our checkouts say of an order."""
+
+    request: HttpRequest
+    kwargs: dict[str, Any]
 
     def get_order(self) -> Order:
         """Return the visitor's own order."""
@@ -119,6 +128,10 @@ class PayOrder(CheckoutView):
         """Return the customer's address."""
         return order.email
 
+
+class PayOrder(PayableOrder, CheckoutView):
+    """The button "Pay with crypto": leads to PayRam."""
+
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Hold the pieces of a canceled order again before the customer pays for them."""
         order = self.get_order()
@@ -130,6 +143,21 @@ class PayOrder(CheckoutView):
             messages.error(request, str(problem))
             return redirect(order)
         return super().post(request, *args, **kwargs)
+
+
+class PayOrderHere(PayableOrder, CheckoutAPIView):
+    """The same for the script of the order's page, which shows the address itself."""
+
+    def get_order(self) -> Order:
+        """Return the visitor's own order, with its pieces taken off the shelf again."""
+        order = super().get_order()
+        if not orders.can_be_paid(order):
+            raise ValidationError({"detail": _("This order cannot be paid.")})
+        try:
+            orders.reopen(order)
+        except orders.OutOfStockError as problem:
+            raise ValidationError({"detail": str(problem)}) from problem
+        return order
 
 
 class PayExpressDelivery(PayOrder):

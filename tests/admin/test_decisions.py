@@ -167,6 +167,23 @@ def test_only_orders_that_the_user_may_view_are_offered(django_user_model, order
 # All decisions
 
 
+def test_to_resolve_is_the_last_button(admin_client):
+    """The advice of a duplicate is to send the money back; whoever resolves it first loses it from sight."""
+    payment = PaymentFactory(paid=True, review=Review.DUPLICATE)
+    shown = text(admin_client.get(page(payment)))
+    places = [shown.index(f'href="{page(payment, name)}"') for name in ("refund", "assign", "resolve")]
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize("decision", DECISIONS)
+def test_a_decision_says_whose_payment_it_is_about(admin_client, decision):
+    payment = MAKE[decision]()
+    Payment.objects.update(order_number="R-7", customer_email="kim@example.org")
+    shown = text(admin_client.get(page(payment, decision)))
+    assert "Order R-7" in shown
+    assert "kim@example.org" in shown
+
+
 @pytest.mark.parametrize("decision", DECISIONS)
 def test_a_decision_is_offered_where_it_can_be_taken(admin_client, decision):
     payment = MAKE[decision]()

@@ -122,6 +122,11 @@ def test_the_inbox_costs_the_same_whatever_the_number_of_payments(admin_client):
     assert counts[0] == counts[1]
 
 
+def test_the_inbox_says_how_long_ago(admin_client):
+    waiting(Review.LATE, updated_at=timezone.now() - timezone.timedelta(hours=2))
+    assert "<span>2\xa0hours ago</span>" in text(admin_client.get(INBOX))
+
+
 def test_a_long_inbox_has_pages(admin_client):
     for _ in range(51):
         waiting(Review.LATE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from decimal import Decimal
 from urllib.parse import quote
@@ -24,6 +25,7 @@ from tests.shop.models import Order
 pytestmark = pytest.mark.django_db
 
 LIST = "/admin/django_payram/payment/"
+REST = "Request the rest, 29.99 USD"
 
 
 @pytest.fixture
@@ -98,6 +100,17 @@ def test_a_search_without_a_hit_is_survived(admin_client, payment, term):
     assert admin_client.get(LIST, {"q": term}).status_code == 200
 
 
+def test_a_search_without_a_hit_says_what_may_be_the_reason(admin_client, payment):
+    """The number of an order that nobody went to pay; a filter that was forgotten."""
+    shown = text(admin_client.get(LIST, {"q": "R-404"}))
+    assert "An order for which nobody has gone to pay has no payment yet" in shown
+    assert "Search without them" not in shown
+    shown = text(admin_client.get(LIST, {"q": "R&404", "review": "late"}))
+    assert '<a href="?q=R%26404">Search without them</a>' in shown
+    for query in ({}, {"q": payment.reference}, {"review": "late"}):
+        assert "Nothing was found." not in text(admin_client.get(LIST, query))
+
+
 def test_a_blank_search_shows_everything(admin_client, payment):
     assert payment.reference in text(admin_client.get(LIST, {"q": " "}))
 
@@ -144,6 +157,57 @@ def test_a_page_shows_everything_and_lets_nothing_be_edited(admin_client, paymen
     assert admin_client.post(change(payment), {"state": "FILLED"}).status_code == 403
     payment.refresh_from_db()
     assert payment.state == State.PARTIALLY_FILLED
+
+
+def panel_of(shown):
+    return shown.partition('aria-labelledby="payram-status"')[2].partition("</section>")[0]
+
+
+def test_the_panel_says_whose_payment_it_is(admin_client, order):
+    """The first thing to compare with what a customer says."""
+    row = PaymentFactory(order=order, order_number="R-7", customer_email="kim@example.org")
+    shown = panel_of(text(admin_client.get(change(row))))
+    assert f'Order <a href="{reverse("admin:shop_order_change", args=[order.pk])}">R-7</a>' in shown
+    assert "kim@example.org" in shown
+    alone = PaymentFactory(customer_email="", customer_id="walk-in")
+    shown = panel_of(text(admin_client.get(change(alone))))
+    assert "walk-in" in shown
+    assert "Order " not in shown
+
+
+def in_part(**facts):
+    facts = {"state": State.PARTIALLY_FILLED, "filled_usd": Decimal(20), "closed_at": timezone.now()} | facts
+    return PaymentFactory(**facts, order_number="R-7", customer_email="kim@example.org", review=Review.PARTIAL)
+
+
+@pytest.mark.parametrize("has_order", [True, False])
+def test_the_rest_that_the_advice_speaks_of_is_a_button(admin_client, payram, order, has_order):
+    row = in_part(**({"order": order} if has_order else {}))
+    shown = panel_of(text(admin_client.get(change(row)))).replace("&amp;", "&")
+    (address,) = re.findall(r'href="([^"]+)">Request the rest, 29.99 USD<', shown)
+    form = admin_client.get(address).context["form"]
+    answers = {name: form[name].value() or "" for name in form.fields}
+    text(admin_client.post(f"{LIST}request/", answers, follow=True))
+    made = Payment.objects.exclude(pk=row.pk).get()
+    assert (made.amount_usd, made.purpose, made.order_number) == (Decimal("29.99"), "rest", "R-7")
+    assert (made.order_id, made.customer_email) == (row.order_id, "kim@example.org")
+
+
+def test_a_rest_that_another_payment_covers_is_no_button(admin_client, order):
+    """Like the link on the order's page: of the newest payment, and for a bill that is not paid."""
+    paid = PaymentFactory(order=order, paid=True, purpose="deposit")
+    row = in_part(order=order)
+    assert REST in text(admin_client.get(change(row)))
+    Payment.objects.filter(pk=paid.pk).update(purpose=row.purpose)
+    assert REST not in text(admin_client.get(change(row)))
+    Payment.objects.filter(pk=paid.pk).update(purpose="deposit")
+    PaymentFactory(order=order, purpose="rest")
+    assert REST not in text(admin_client.get(change(row)))
+
+
+def test_the_rest_is_a_button_only_for_those_who_may_request(django_user_model):
+    row = in_part()
+    assert REST not in text(clerk(django_user_model, "view_payment").get(change(row)))
 
 
 def test_too_much_is_seen_on_the_page_of_the_payment(admin_client, payment, payram):

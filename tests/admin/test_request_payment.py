@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from contextlib import contextmanager
 from datetime import timedelta
@@ -225,13 +226,30 @@ def payment(payram):
 
 
 def test_the_link_is_mailed(admin_client, admin_user, payment):
-    assert "was sent to the customer" in text(admin_client.post(f"{LIST}{payment.pk}/mail/", follow=True))
+    assert "The link was sent to kim@example.org." in text(admin_client.post(f"{LIST}{payment.pk}/mail/", follow=True))
     (message,) = mail.outbox
     assert (message.to, message.subject) == (["kim@example.org"], "Your payment for R-7")
     assert payment.url in message.body
     assert f"/payram/payments/{payment.token}/" in message.body
     assert "20.50 USD" in message.body
     assert payment.events.get(outcome=Outcome.MAILED).actor == admin_user.get_username()
+
+
+def test_one_page_sends_one_mail(admin_client, payment):
+    """A second press on the same page sends nothing; on the page that comes next it is meant."""
+    for number in (1, 2):
+        page = text(admin_client.get(f"{LIST}{payment.pk}/change/"))
+        (seen,) = re.findall(r'name="seen" value="(\d+)"', page)
+        for said in (f"The link was sent to {payment.customer_email}.", "The link was sent just now."):
+            assert said in text(admin_client.post(f"{LIST}{payment.pk}/mail/", {"seen": seen}, follow=True))
+            assert len(mail.outbox) == number
+
+
+@pytest.mark.parametrize("seen", ["x", "-1", "9" * 400, ""])
+def test_a_page_that_does_not_say_what_it_showed_sends_the_mail(admin_client, payment, seen):
+    admin_client.post(f"{LIST}{payment.pk}/mail/", {"seen": seen})
+    admin_client.post(f"{LIST}{payment.pk}/mail/", {"seen": seen})
+    assert len(mail.outbox) == 2
 
 
 def test_the_mail_for_a_payment_in_part_asks_for_the_rest(admin_client, payram, payment):

@@ -7,13 +7,13 @@ import json
 from benchmarks.rows.facts import OPENED_FROM, PAID_FROM, amount_usd, customer_id, order_of, reference
 from benchmarks.stage.quick_payram import QuickPayram, status
 from benchmarks.webhook import body
-from django_payram.gateway import payloads
+from django_payram.gateway import fields, payloads
 from django_payram.models.states import State
 
 
 def test_a_reference_holds_its_number():
     for number in (1, 999_999, OPENED_FROM + 7, PAID_FROM):
-        assert payloads.REFERENCE.fullmatch(reference(number))
+        assert fields.REFERENCE.fullmatch(reference(number))
         assert order_of(reference(number)) == number
 
 

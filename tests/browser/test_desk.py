@@ -88,8 +88,11 @@ def test_a_deposit_is_requested_by_hand_and_mailed(clerk):
     expect(tab.locator(".messagelist")).to_contain_text("The link is made.")
     link = tab.get_by_label("Where the customer pays").input_value()
     assert "reference_id=" in link
-    tab.get_by_role("button", name="Mail the link").click()
-    expect(tab.locator(".messagelist")).to_contain_text("The link was sent to the customer.")
+    posted = []
+    tab.on("request", lambda request: posted.append(request.url) if request.method == "POST" else None)
+    tab.get_by_role("button", name="Mail the link").dblclick()
+    expect(tab.locator(".messagelist")).to_contain_text("The link was sent to kim@example.com.")
+    assert [url.rpartition("/payment/")[2].split("/")[1] for url in posted] == ["mail"]
     tab.get_by_role("link", name="Withdraw the link").click()
     tab.get_by_label("Reason").fill("It was a mistake.")
     tab.keyboard.press("Enter")
@@ -108,7 +111,10 @@ def test_the_rest_is_requested_from_the_orders_page(customer, clerk):
     look(tab, "desk-order")
     tab.evaluate("() => { document.documentElement.dir = 'rtl'; }")
     look(tab, "desk-order-rtl")
+    tab.locator(".payram-table a[href*='/payment/']").first.click()
+    look(tab, "desk-payment-in-part")
     tab.get_by_role("link", name="Request the rest").click()
+    expect(tab.get_by_label("Order number")).not_to_have_value("")
     expect(tab.get_by_label("Purpose")).to_have_value("rest")
     tab.evaluate("() => { document.documentElement.dir = 'rtl'; }")
     look(tab, "desk-request-rtl")
@@ -136,15 +142,24 @@ def test_links_are_copied(clerk):
 
 
 def test_the_inbox_is_worked_off(customer, clerk):
-    customer.order().go_to_pay()
-    hosted = customer.tab.url
-    clerk.decide(customer.order_url, "Mark selected orders as paid by card", said="1 order was paid by card.")
-    customer.tab.goto(hosted)
-    customer.press_in_sandbox("Pay in full", badge="Paid")
+    # One to resolve and one more, so that there is something to choose from.
+    for _ in range(2):
+        customer.order().go_to_pay()
+        hosted = customer.tab.url
+        clerk.decide(customer.order_url, "Mark selected orders as paid by card", said="1 order was paid by card.")
+        customer.tab.goto(hosted)
+        customer.press_in_sandbox("Pay in full", badge="Paid")
     tab = clerk.tab
     tab.goto(f"{clerk.shop}/admin/django_payram/")
     tab.get_by_role("link", name=re.compile("needs? you")).click()
+    expect(tab.get_by_role("heading", level=1)).to_have_text("Payments that need you")
     look(tab, "desk-inbox")
+    boxes = tab.locator("input[name=payment]")
+    tab.get_by_label("Choose all").check()
+    assert boxes.evaluate_all("boxes => boxes.every((box) => box.checked)")
+    boxes.first.uncheck()
+    expect(tab.get_by_label("Choose all")).not_to_be_checked()
+    boxes.evaluate_all("boxes => { for (const box of boxes) box.checked = false; }")
     tab.get_by_role("checkbox", name=f"Choose {customer.reference}").check()
     tab.get_by_label("Reason").fill("Sent back by hand.")
     tab.get_by_role("button", name="Resolve").click()
@@ -156,6 +171,10 @@ def test_the_list_keeps_each_row_in_one_line(shopping, clerk):
     tab = clerk.tab
     tab.set_viewport_size({"width": 1280, "height": 900})
     tab.goto(f"{clerk.shop}/admin/django_payram/payment/")
+    # Also between the bars of the navigation and of the filters.
+    expect(tab.locator("#nav-sidebar")).to_be_visible()
+    expect(tab.locator("#changelist-filter")).to_be_visible()
+    assert tab.locator(".results").evaluate("one => one.scrollWidth - one.clientWidth") == 0
     rows = tab.locator("#result_list tbody tr")
     for row in range(rows.count()):
         cells = rows.nth(row).locator("th, td:not(.field-status_and_review):not(.action-checkbox)")

@@ -25,6 +25,8 @@ CHECKS = {
     checks.check_receivers: False,
     checks.check_relations: False,
     checks.check_ssl_redirect: False,
+    checks.check_policy: False,
+    checks.check_webhook_address: False,
     checks.check_deployment: True,
 }
 """Each check, and whether it waits for ``check --deploy``."""

@@ -84,6 +84,9 @@ def test_the_options_are_these():
         "ENABLED",
         "ALLOW_HTTP",
         "CUSTOMER_ID_PREFIX",
+        "SHOP_NAME",
+        "SHOP_URL",
+        "CONTACT",
     ]
     with pytest.raises(TypeError):
         OPTIONS["NEW"] = OPTIONS["ENABLED"]

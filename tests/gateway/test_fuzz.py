@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from django_payram import conf
 from django_payram.exceptions import PayramDataError, PayramError
-from django_payram.gateway import payloads
+from django_payram.gateway import fields, payloads
 from django_payram.gateway.client import Client as PayramClient
 from django_payram.gateway.signatures import signature
 from django_payram.models import Payment
@@ -27,8 +27,8 @@ KEY = "5a6e64626f782d6b65792d7465737473"
 
 relaxed = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
 
-SPELLINGS = sorted({spelling for spellings in payloads.SPELLINGS.values() for spelling in spellings})
-WORDS = st.sampled_from([*payloads.STATES, "UNDEFINED", "", "paid"])
+SPELLINGS = sorted({spelling for spellings in fields.SPELLINGS.values() for spelling in spellings})
+WORDS = st.sampled_from([*fields.STATES, "UNDEFINED", "", "paid"])
 NUMBERS = st.one_of(
     st.integers(-(10**40), 10**40),
     st.floats(),

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from django_payram.exceptions import PayramDataError
-from django_payram.gateway.payloads import MAX_DEPTH, MAX_DIGITS
-from django_payram.gateway.payloads import _load as loads
+from django_payram.gateway.fields import MAX_DEPTH, MAX_DIGITS
+from django_payram.gateway.fields import load as loads
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.text() | st.integers(-(10**20), 10**20),

@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from django_payram.exceptions import PayramDataError
-from django_payram.gateway import payloads
+from django_payram.gateway import fields, payloads
 from django_payram.gateway.payloads import PaymentUpdate
 from django_payram.models.states import State
 from tests.gateway.payload_helpers import EXPLORER, REFERENCE, body
 
-NAMES = sorted({spelling for spellings in payloads.SPELLINGS.values() for spelling in spellings} | {"error", "message"})
+NAMES = sorted({spelling for spellings in fields.SPELLINGS.values() for spelling in spellings} | {"error", "message"})
 
 
 SCALARS = (
@@ -66,7 +66,7 @@ TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_s
 PAYMENTS = st.fixed_dictionaries(
     {
         "reference": st.uuids().map(str) | st.from_regex(r"px_[a-z0-9]{6}", fullmatch=True),
-        "word": st.sampled_from([word for word in payloads.STATES if word != "VERIFYING"]),
+        "word": st.sampled_from([word for word in fields.STATES if word != "VERIFYING"]),
         "requested_usd": MONEY,
         "filled_usd": st.none() | MONEY,
         "filled_amount": st.none() | MONEY,
@@ -208,7 +208,7 @@ def test_one_payment_reads_the_same_in_every_api_version(api_version, payment):
     read, spelled, besides = API_VERSIONS[api_version]
     written = {spelling: write(payment[name]) for spelling, (name, write) in spelled.items()}
     said = {name: payment[name] for name, _write in spelled.values()}
-    expected = PaymentUpdate(**said, state=payloads.STATES[payment["word"]], on_chain="confirmations_required" in said)
+    expected = PaymentUpdate(**said, state=fields.STATES[payment["word"]], on_chain="confirmations_required" in said)
     assert read(body(**besides, **written)) == expected
 
 

@@ -7,6 +7,7 @@ from django.db import connections
 
 from django_payram.models import Payment, database
 from django_payram.models.indexes import starts_with
+from django_payram.models.statuses import RARE_STATUSES
 from django_payram.testing.factories import PaymentFactory
 
 pytestmark = pytest.mark.django_db
@@ -58,6 +59,21 @@ def _customers():
 )
 def test_a_text_is_found_by_its_beginning_in_any_case(beginning, addresses):
     assert found("customer_email", beginning) == addresses
+
+
+@pytest.mark.parametrize("status", sorted(RARE_STATUSES))
+def test_an_index_serves_a_status_that_few_payments_have(status):
+    connection = connections[database()]
+    if connection.vendor != "postgresql":
+        pytest.skip("MariaDB knows no partial indexes, and SQLite does not see through values that are bound.")
+    PaymentFactory.create_batch(20)
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        # Among few rows another index may seem as good.
+        for index in Payment._meta.indexes:
+            if index.name != "payram_payment_rare":
+                cursor.execute(f"DROP INDEX {index.name}")
+    assert "payram_payment_rare" in Payment.objects.with_status(status).order_by("-created_at").explain()
 
 
 @pytest.mark.parametrize(

@@ -190,7 +190,8 @@ def test_a_buyer_with_a_short_reference_comes_back_by_the_session(client, paymen
 def test_a_session_that_somebody_planted_leads_to_a_page_and_changes_nothing(client, payment, order):
     """Whoever fixes a visitor's session can show them a payment, no more; theirs stays where it was."""
     session = client.session
-    for planted in (str(payment.token), "https://evil.example/", "'; DROP TABLE", ""):
+    tokens = (str(payment.token), "https://evil.example/", "'; DROP TABLE", 7, {"a": 1}, [["x"]], [None], "")
+    for planted in tokens:
         session["payram_payment"] = planted
         session.save()
         back = client.get("/payram/return/")
@@ -284,4 +285,4 @@ def test_an_expression_takes_time_by_the_length_alone(name):
 
 
 def test_the_expressions_are_looked_at():
-    assert {"django_payram.gateway.payloads.REFERENCE", "django_payram.gateway.client.MISLEADING"} <= set(patterns())
+    assert {"django_payram.gateway.fields.REFERENCE", "django_payram.gateway.client.MISLEADING"} <= set(patterns())

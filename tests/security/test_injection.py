@@ -14,7 +14,7 @@ from django.test import Client
 from django.urls import reverse
 
 from django_payram.exceptions import PayramError
-from django_payram.gateway import payloads
+from django_payram.gateway import fields, payloads
 from django_payram.models import Payment, PaymentEvent, content_type
 from django_payram.models.states import Review, State
 from django_payram.payments import adopt, open_payment, refresh, transitions
@@ -264,7 +264,7 @@ def test_no_word_of_payram_begins_a_formula(formula):
 
 @pytest.mark.parametrize(("name", "written"), [(name, one) for name, listed in REAL.items() for one in listed])
 def test_real_tickers_chains_and_addresses_are_kept(name, written):
-    assert getattr(read(**{payloads.SPELLINGS[name][-1]: written}), name) == written
+    assert getattr(read(**{fields.SPELLINGS[name][-1]: written}), name) == written
 
 
 # --- headers and logs --------------------------------------------------------------------------------

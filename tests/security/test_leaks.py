@@ -198,4 +198,4 @@ def test_a_session_remembers_a_token_and_no_more(day, order):
     client = Client()
     assert client.post(f"/orders/{order.pk}/pay/").status_code == 303
     kept = [session.get_decoded() for session in Session.objects.all()]
-    assert kept == [{"payram_payment": str(Payment.objects.get().token)}]
+    assert kept == [{"payram_payment": [str(Payment.objects.get().token)]}]

@@ -177,7 +177,7 @@ ANSWERS = {
     "checkout": (None, "POST", "/orders/{p.order_id}/pay/", 303),
     "checkout, paid": (paid, "POST", "/orders/{p.order_id}/pay/", 303),
     "checkout, PayRam is down": (down, "POST", "/orders/{p.order_id}/pay/", 503),
-    "checkout, nothing to get": (None, "GET", "/orders/{p.order_id}/pay/", 405),
+    "checkout, the way back": (None, "GET", "/orders/{p.order_id}/pay/", 302),
     "JSON checkout": (None, "POST", "/api/orders/{p.order_id}/pay/", 201),
     "JSON checkout, paid": (paid, "POST", "/api/orders/{p.order_id}/pay/", 409),
     "JSON checkout, PayRam is down": (down, "POST", "/api/orders/{p.order_id}/pay/", 503),

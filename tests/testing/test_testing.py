@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,16 @@ def test_each_verb_does_what_it_says(payram, order):
     assert payram.pay(other, 5).state == State.PARTIALLY_FILLED
     third = open_payment(amount=20, email="a@example.org")
     assert payram.expire(third).state == State.CANCELED
+
+
+def test_coins_are_sent_in_part_and_as_the_rest(payram):
+    payment = open_payment(amount=20, email="a@example.org")
+    coin = {"currency": "ETH", "network": "BASE"}
+    assert payram.send_coins(payment, "0.002", **coin).is_confirming
+    assert payram.confirm(payment, 3).filled_usd == Decimal("7.40")
+    payram.send_coins(payment, **coin)
+    assert payram.confirm(payment, 3).is_paid
+    assert (payment.currency, payment.filled_usd) == ("ETH", 20)
 
 
 def test_other_options_and_projects_of_the_setting_stay(settings):

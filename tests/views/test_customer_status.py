@@ -156,6 +156,57 @@ SITUATIONS = [
         ),
     ),
     (
+        payment(State.FILLED, filled_usd="49.99", review=Review.DUPLICATE, paid_second=True, **PAID),
+        (Status.PAID, "Paid twice", "warn", True, False),
+        (
+            "This order has been paid already, and 49.99 USD have come once more. "
+            "The shop has been told and will settle this with you."
+        ),
+    ),
+    (
+        # A person has settled it, and the money is still there.
+        payment(State.FILLED, filled_usd="49.99", paid_second=True, **PAID),
+        (Status.PAID, "Paid twice", "warn", True, False),
+        (
+            "This order has been paid already, and 49.99 USD have come once more. "
+            "The shop has been told and will settle this with you."
+        ),
+    ),
+    (
+        payment(State.PARTIALLY_FILLED, filled_usd="20", review=Review.DUPLICATE),
+        (Status.PARTLY_PAID, "Paid twice", "warn", False, False),
+        (
+            "This order has been paid already, and 20.00 USD have come once more. "
+            "The shop has been told and will settle this with you."
+        ),
+    ),
+    (
+        payment(State.FILLED, filled_usd="49.99", review=Review.LATE, withdrawn_at=NOW, **PAID),
+        (Status.PAID, "Paid late", "warn", True, False),
+        (
+            "49.99 USD have come after the time for this payment was over. "
+            "The shop has been told and will settle this with you."
+        ),
+    ),
+    (
+        payment(State.FILLED, filled_usd="49.99", withdrawn_at=NOW, **PAID),
+        (Status.PAID, "Paid", "good", True, False),
+        "49.99 USD have been paid. Thank you!",
+    ),
+    (
+        payment(State.PARTIALLY_FILLED, filled_usd="20", confirmations=1, confirmations_required=12),
+        (Status.PARTLY_PAID, "Partly paid", "busy", False, True),
+        (
+            "20.00 USD have arrived, and more is on its way: 1 of 12 confirmations. "
+            "Please wait for it before you send the rest."
+        ),
+    ),
+    (
+        payment(State.PARTIALLY_FILLED, filled_usd="20", confirmations=12, confirmations_required=12),
+        (Status.PARTLY_PAID, "Partly paid", "warn", False, True),
+        "20.00 USD have arrived, and you are short by 29.99 USD. Please send the rest to the same address.",
+    ),
+    (
         payment(State.CANCELED, closed_at=NOW, confirmations=3, confirmations_required=12),
         (Status.CONFIRMING, "Payment seen on the chain", "busy", False, False),
         "Your money is on its way: 3 of 12 confirmations. There is nothing more to do.",
@@ -165,11 +216,30 @@ SITUATIONS = [
 
 @pytest.mark.parametrize(("given", "facts", "sentence"), SITUATIONS)
 def test_the_customer_is_shown_where_the_payment_stands(given, facts, sentence):
-    """F29, F31, F34, F45, D5."""
+    """F29, F31, F34, F45, F97, D5."""
     shown = customer_status(given)
     assert (shown.status, shown.title, shown.tone, shown.is_final, shown.url != "") == facts
     assert shown.sentence == sentence
     assert type(shown.title) is type(shown.sentence) is str
+
+
+@pytest.mark.parametrize(
+    ("given", "is_dead", "is_repeatable"),
+    [
+        (payment(State.CANCELED, closed_at=NOW), True, True),
+        (payment(State.OPEN, withdrawn_at=NOW), True, False),
+        (payment(State.OPEN, expires_at=NOW - timedelta(seconds=1)), True, True),
+        (payment(State.FAILED, url=""), False, True),
+        (payment(State.OPEN), False, False),
+        (payment(State.OPEN, expires_at=NOW + timedelta(hours=1)), False, False),
+        (payment(State.FILLED, **PAID), False, False),
+        (payment(State.CANCELED, closed_at=NOW, confirmations=3, confirmations_required=12), False, False),
+    ],
+)
+def test_nobody_is_to_send_money_to_a_dead_link_and_the_order_may_be_paid_anew(given, is_dead, is_repeatable):
+    """F97."""
+    shown = customer_status(given)
+    assert (shown.warning != "", shown.is_repeatable) == (is_dead, is_repeatable)
 
 
 def test_every_status_has_a_situation_a_sentence_and_a_tone():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,10 @@ from tests.shop.models import Order
 
 pytestmark = pytest.mark.not_in("tls", reason="the live server speaks no TLS")
 
-schema = schemathesis.openapi.from_path(Path(__file__).parents[2] / "docs" / "openapi.yaml")
+ROOT = Path(__file__).parents[2]
+DOCUMENT = ROOT / "docs" / "openapi.yaml"
+
+schema = schemathesis.openapi.from_path(DOCUMENT)
 
 relaxed = settings(
     max_examples=30,
@@ -41,6 +46,17 @@ def orders(paid):
     return keys
 
 
+def test_the_document_is_that_of_the_views(tmp_path):
+    """Written again with: python -m django spectacular --settings tests.schema_settings --file docs/openapi.yaml."""
+    found = tmp_path / "openapi.yaml"
+    command = [sys.executable, "-m", "django", "spectacular", "--settings=tests.schema_settings", f"--file={found}"]
+    done = subprocess.run(
+        [*command, "--validate", "--fail-on-warn"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert found.read_text() == DOCUMENT.read_text()
+
+
 def conforms(case, live_server, *expected):
     """Send the case, as a proxy would hand it on, and compare the answer with the document."""
     response = case.call(base_url=live_server.url, headers={"X-Forwarded-Proto": "https"})
@@ -49,7 +65,7 @@ def conforms(case, live_server, *expected):
 
 
 @pytest.mark.parametrize("known", [True, False])
-@schema.include(operation_id="paymentState").parametrize()
+@schema.include(operation_id="payram_payments_state_retrieve").parametrize()
 @relaxed
 def test_the_state_of_a_payment(case, live_server, paid, known):
     if known:
@@ -57,9 +73,28 @@ def test_the_state_of_a_payment(case, live_server, paid, known):
     conforms(case, live_server, 200 if known else 404)
 
 
+@pytest.mark.parametrize("known", [True, False])
+@schema.include(operation_id="payram_payments_methods_retrieve").parametrize()
+@relaxed
+def test_how_a_payment_can_be_paid(case, live_server, paid, known):
+    if known:
+        case.path_parameters["token"] = str(paid.token)
+    conforms(case, live_server, 200 if known else 404)
+
+
+@pytest.mark.parametrize("method", ["USDC-BASE", "", None])
+@schema.include(operation_id="payram_payments_methods_create").parametrize()
+@relaxed
+def test_a_choice(case, live_server, paid, method):
+    case.path_parameters["token"] = str(paid.token)
+    if method is not None:
+        case.body, case.media_type = {"method": method}, "application/json"
+    conforms(case, live_server, *([400, 200] if method is None else [200]))
+
+
 @pytest.mark.parametrize("order", ["with a payment", "without", "gone"])
-@schema.include(operation_id="pay").parametrize()
+@schema.include(operation_id="api_orders_pay_create").parametrize()
 @relaxed
 def test_the_checkout(case, live_server, orders, order):
-    case.path_parameters["order"] = str(orders[order])
+    case.path_parameters["id"] = str(orders[order])
     conforms(case, live_server, 404 if order == "gone" else 201, 429)

@@ -1,0 +1,148 @@
+"""Paying in the shop: what PayRam offers for a payment, the customer's choice, and the address to send to.
+
+Nothing here says what has been paid. PayRam is asked at most every half a minute for a payment, however many pages show
+it, and no lock is held meanwhile.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict, dataclass, replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from django.core.exceptions import ImproperlyConfigured
+from django.db.models import Q
+from django.utils import timezone
+
+from django_payram import conf
+from django_payram.exceptions import PayramDataError, PayramError, PayramRefused
+from django_payram.gateway.client import client_for
+from django_payram.gateway.payment_methods import PaymentMethod
+from django_payram.models import PaymentQuote, database, is_recent
+from django_payram.payments.refresh import PAGE_DEADLINE
+from django_payram.payments.wallets import coin_amount, network_name, wallet_link
+
+if TYPE_CHECKING:
+    from django_payram.gateway.client import Client
+    from django_payram.models import Payment
+
+logger = logging.getLogger("django_payram")
+
+FRESH = timedelta(seconds=30)
+"""PayRam is asked for prices of a payment at most this often."""
+PRICE_LIVES = timedelta(minutes=10)
+"""An older price is not shown: PayRam would count what is sent by another one."""
+
+UNKNOWN_CALL = frozenset({404, 405})
+"""What a server answers that does not know the call."""
+
+
+class NotOffered(PayramDataError):
+    """PayRam does not offer what the customer has chosen."""
+
+
+@dataclass(frozen=True)
+class Offer:
+    """One way to pay, as a customer reads it. ``amount`` is in coins, None while PayRam gives no price."""
+
+    method: PaymentMethod
+    amount: Decimal | None
+    address: str = ""
+
+    @property
+    def code(self) -> str:
+        """What names the offer in a form."""
+        return self.method.code
+
+    @property
+    def coin(self) -> str:
+        """The coin's code, as wallets show it."""
+        return self.method.currency
+
+    @property
+    def network(self) -> str:
+        """What people call the network."""
+        return network_name(self.method.blockchain)
+
+    @property
+    def written_amount(self) -> str:
+        """The amount as a wallet takes it: a point, and no separators; ``""`` without a price."""
+        return "" if self.amount is None else f"{self.amount.normalize():f}"
+
+    @property
+    def wallet_link(self) -> str:
+        """What a wallet opens, ``""`` where there is none."""
+        return wallet_link(self.method, self.address, self.amount) if self.address else ""
+
+
+def quote_for(payment: Payment) -> PaymentQuote:
+    """Return what PayRam offers for ``payment``, asked for anew when it is out of date; it begins with the first call.
+
+    When PayRam cannot be asked, what is known must do: ``methods`` is None as long as nothing is.
+    """
+    rows = PaymentQuote.objects.using(database())
+    quote, _is_new = rows.get_or_create(payment_id=payment.pk)
+    if payment.reference is None or not _claim(quote):
+        return quote
+    try:
+        methods = _client(payment).payment_methods(payment.reference)
+    except (PayramError, ImproperlyConfigured) as exc:
+        is_unknown = isinstance(exc, PayramRefused) and exc.status in UNKNOWN_CALL and not quote.methods
+        logger.warning("PayRam does not say how payment %s can be paid. %s", payment.token, exc)
+        if is_unknown:
+            rows.filter(pk=quote.pk).update(methods=[])
+    else:
+        kept = [{**asdict(method), "price_usd": method.price_usd and str(method.price_usd)} for method in methods]
+        rows.filter(pk=quote.pk).update(methods=kept, priced_at=timezone.now())
+    quote.refresh_from_db(using=database())
+    return quote
+
+
+def offers(payment: Payment, quote: PaymentQuote) -> list[Offer]:
+    """Return the ways to pay what is missing now."""
+    is_priced = quote.priced_at is not None and is_recent(quote.priced_at, within=PRICE_LIVES, now=timezone.now())
+    found = []
+    for kept in quote.methods or []:
+        price = kept["price_usd"] if is_priced else None
+        method = PaymentMethod(**{**kept, "price_usd": None if price is None else Decimal(price)})
+        address = quote.addresses.get(method.blockchain, "")
+        found.append(Offer(method, coin_amount(payment.missing_usd, method), address))
+    return found
+
+
+def chosen_offer(payment: Payment, quote: PaymentQuote) -> Offer | None:
+    """Return the offer that the customer has chosen, None when there is none or PayRam does not make it any more."""
+    return next((offer for offer in offers(payment, quote) if offer.code == quote.chosen and offer.address), None)
+
+
+def choose(payment: Payment, code: str) -> None:
+    """Keep the customer's choice, with the address that PayRam assigns for it; ``""`` takes the choice back.
+
+    Raises NotOffered for what PayRam does not offer, and the errors of :func:`django_payram.payments.refresh`.
+    """
+    quote = quote_for(payment)
+    address = {}
+    if code:
+        offer = next((offer for offer in offers(payment, quote) if offer.code == code), None)
+        if offer is None or payment.reference is None:
+            raise NotOffered(f"PayRam does not offer this coin for payment {payment.token}.")
+        if not offer.address:
+            address = {offer.method.blockchain: _client(payment).assign_address(payment.reference, offer.method)}
+    # Another page may write the address of another network in the same moment; that one is asked for again then.
+    addresses = {**quote.addresses, **address}
+    PaymentQuote.objects.using(database()).filter(pk=payment.pk).update(chosen=code, addresses=addresses)
+
+
+def _client(payment: Payment) -> Client:
+    project = conf.project(payment.project)
+    return client_for(replace(project, deadline=min(project.deadline, PAGE_DEADLINE)))
+
+
+def _claim(quote: PaymentQuote) -> bool:
+    """Claim the right to ask now; of many pages that are open at once, one gets it."""
+    now = timezone.now()
+    # A time in the future was written by a wrong clock, and means nothing.
+    stale = Q(asked_at=None) | Q(asked_at__lte=now - FRESH) | Q(asked_at__gt=now)
+    return PaymentQuote.objects.using(database()).filter(stale, pk=quote.pk).update(asked_at=now) > 0

@@ -1,0 +1,151 @@
+"""Paying in the shop, as a customer sees it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from tests.browser.measurements import SCREENSHOTS, TOO_WIDE, tab_to
+
+POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types"
+)
+LARGEST_PAGE = 30_000
+"""Bytes of a status page with everything that it loads."""
+
+
+def serious(tab):
+    return [(violation["id"], violation["nodes"][0]["html"]) for violation in Axe().run(tab).response["violations"]]
+
+
+@pytest.fixture
+def paying(customer, library_shop):
+    """A customer who is to choose a coin, on the package's own pages."""
+    customer.order().go_to_pay()
+    return customer
+
+
+def pay_page(customer, shop):
+    """Return where the customer pays in the shop."""
+    return customer.status_url.replace(customer.shop, shop) + "pay/"
+
+
+def test_a_customer_chooses_copies_and_pays(paying, demo):
+    tab = paying.tab
+    tab.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    tab.goto(pay_page(paying, demo.shop))
+    tab.get_by_role("button", name="USDC on Base").click()
+    expect(tab.get_by_role("heading", name="Send USDC on Base")).to_be_visible()
+    address = tab.locator("#payram-address").text_content()
+    tab.get_by_role("button", name="Copy the address").click()
+    assert tab.evaluate("navigator.clipboard.readText()") == address
+    assert tab.get_by_role("link", name="Open in your wallet").get_attribute("href").startswith("ethereum:0x")
+    expect(tab.get_by_role("img", name=re.compile("QR code"))).to_be_visible()
+    # What happens elsewhere is seen here without a click, and spoken.
+    other = tab.context.new_page()
+    other.goto(tab.url)
+    other.get_by_role("button", name="Choose another coin").click()
+    expect(tab.get_by_role("heading", name="Choose what you pay with")).to_be_visible()
+
+
+def test_the_same_without_javascript(browse, demo, paying):
+    context, _errors = browse(java_script_enabled=False, storage_state=paying.tab.context.storage_state())
+    tab = context.new_page()
+    tab.goto(pay_page(paying, demo.shop))
+    tab.get_by_role("button", name="BTC on Bitcoin").click()
+    expect(tab.locator("#payram-address")).to_be_visible()
+    assert tab.get_by_role("button", name="Copy").count() == 0
+    assert 'http-equiv="refresh"' in tab.content()
+
+
+def test_the_strictest_policy_suffices(browse, demo, paying):
+    context, errors = browse()
+    tab = context.new_page()
+
+    def strictly(route):
+        answer = route.fetch(max_redirects=0)
+        route.fulfill(response=answer, headers={**answer.headers, "content-security-policy": POLICY})
+
+    context.route("**/payram/**", strictly)
+    tab.goto(pay_page(paying, demo.shop))
+    tab.get_by_role("button", name="USDC on Base").click()
+    expect(tab.locator("#payram-address")).to_be_visible()
+    with context.expect_page() as opened:
+        tab.evaluate("window.open(location.href)")
+    other = opened.value
+    other.get_by_role("button", name="Choose another coin").click()
+    expect(tab.get_by_role("heading", name="Choose what you pay with")).to_be_visible()
+    assert errors.unexpected == []
+
+
+def test_by_keyboard_alone(paying, demo):
+    tab = paying.tab
+    tab.goto(pay_page(paying, demo.shop))
+    tab_to(tab, "ETH on Base 0.00391892 ETH")
+    tab.keyboard.press("Enter")
+    expect(tab.get_by_role("heading", name="Send ETH on Base")).to_be_visible()
+    tab_to(tab, "Choose another coin")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [320, 1280, 1920])
+def test_nothing_keeps_anybody_from_using_it(browse, demo, paying, width, scheme):
+    context, _errors = browse(
+        viewport={"width": width, "height": 900}, color_scheme=scheme, storage_state=paying.tab.context.storage_state()
+    )
+    tab = context.new_page()
+    tab.goto(pay_page(paying, demo.shop))
+    SCREENSHOTS.mkdir(exist_ok=True)
+    tab.screenshot(path=SCREENSHOTS / f"choose-{width}-{scheme}.png", full_page=True)
+    assert serious(tab) == []
+    assert tab.evaluate(TOO_WIDE) <= 0
+    tab.get_by_role("button", name="USDC on Ethereum").click()
+    expect(tab.locator("#payram-address")).to_be_visible()
+    tab.screenshot(path=SCREENSHOTS / f"send-{width}-{scheme}.png", full_page=True)
+    assert serious(tab) == []
+    assert tab.evaluate(TOO_WIDE) <= 0
+
+
+def test_at_twice_the_size_of_text_nothing_is_cut_off(browse, demo, paying):
+    context, _errors = browse(viewport={"width": 640, "height": 900})
+    tab = context.new_page()
+    tab.goto(pay_page(paying, demo.shop))
+    tab.get_by_role("button", name="USDC on Ethereum").click()
+    tab.evaluate("document.documentElement.style.fontSize = '200%'")
+    assert tab.evaluate(TOO_WIDE) <= 0
+
+
+def test_a_status_page_is_small_and_does_not_jump(browse, library_shop, paying):
+    context, _errors = browse()
+    tab = context.new_page()
+    sizes = []
+    tab.on("response", lambda answer: sizes.append(len(answer.body())))
+    tab.goto(paying.status_url.replace(paying.shop, library_shop), wait_until="networkidle")
+    assert sum(sizes) < LARGEST_PAGE, sizes
+    shift = """() => new Promise(done => {
+      let sum = 0;
+      new PerformanceObserver(list => { for (const entry of list.getEntries()) sum += entry.value; })
+        .observe({ type: "layout-shift", buffered: true });
+      setTimeout(() => done(sum), 500);
+    })"""
+    assert tab.evaluate(shift) == 0
+
+
+def test_a_script_of_the_shop_pays_without_leaving_the_page(customer, demo):
+    tab = customer.order().tab
+    order_url = tab.url
+    tab.get_by_role("button", name="Pay on this page").click()
+    tab.get_by_role("button", name="14.5 USDC (Base)").click()
+    expect(tab.locator("[data-field=address]")).to_have_text(re.compile("^0x[0-9a-fA-F]{40}$"))
+    # The wallet pays; the shop's page learns of it by itself.
+    wallet = tab.context.new_page()
+    wallet.goto(order_url)
+    wallet.locator(".payments a").first.click()
+    wallet.get_by_role("link", name="Use the payment page of the payment server instead").click()
+    wallet.get_by_role("button", name="Pay in full", exact=True).click()
+    expect(tab.locator("#pay-here .news")).to_have_text("14.50 USD have been paid. Thank you!")
+    assert tab.url == order_url

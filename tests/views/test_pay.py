@@ -1,0 +1,238 @@
+"""Paying in the shop: choose a coin, get the address, send."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.contrib.auth.models import AnonymousUser
+from django.template import Context, Template
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from django_payram.gateway.client import Client as Gateway
+from django_payram.models import Payment, PaymentQuote, database
+from django_payram.payments import open_payment
+from django_payram.testing.payram import TEST_KEY, running_payram
+from django_payram.views import CheckoutView
+from tests.shop.models import Order
+
+pytestmark = pytest.mark.django_db
+
+
+class Embedded(CheckoutView):
+    embedded = True
+
+    def get_order(self):
+        return Order.objects.get(pk=self.kwargs["pk"])
+
+    def get_amount(self, order):
+        return order.total
+
+    def get_email(self, order):
+        return order.email
+
+
+@pytest.fixture
+def payment(payram, order):
+    payram.sandbox.webhooks = False
+    return open_payment(order, amount=order.total, email=order.email)
+
+
+@pytest.fixture
+def embedded(payment, client):
+    client.get(address(payment))
+    return payment
+
+
+def address(payment, name="pay"):
+    return reverse(f"payram:{name}", args=[payment.token])
+
+
+def page(client, payment):
+    return client.get(address(payment, "status")).content.decode()
+
+
+def choose(client, payment, method):
+    return client.post(address(payment), {"method": method}, follow=True)
+
+
+def stale(payment):
+    """Let the times pass after which PayRam is asked again."""
+    then = timezone.now() - timedelta(minutes=1)
+    PaymentQuote.objects.using(database()).filter(pk=payment.pk).update(asked_at=then)
+    Payment.objects.using(database()).filter(pk=payment.pk).update(checked_at=then)
+
+
+def test_the_way_leads_from_the_checkout_by_choosing_to_an_address_and_to_paid(payram, client, embedded):
+    assert "on Ethereum" in page(client, embedded)
+    answer = choose(client, embedded, "USDC-BASE")
+    text = answer.content.decode()
+    given = payram.sandbox.payment(embedded.reference).deposit_address
+    assert "Send USDC on Base" in text
+    assert f'<code id="payram-address">{given}</code>' in text
+    assert '<code id="payram-amount">49.99</code>' in text
+    assert "Send only USDC, and only on the network Base." in text
+    payram.send_coins(embedded, "20", currency="USDC", network="BASE")
+    payram.confirm(embedded, 3)
+    stale(embedded)
+    text = page(client, embedded)
+    assert "short by 29.99 USD" in text
+    assert '<code id="payram-amount">29.99</code>' in text
+    payram.send_coins(embedded, "29.99", currency="USDC", network="BASE")
+    stale(embedded)
+    text = page(client, embedded)
+    assert "20.00 USD have arrived, and more is on its way: 0 of 3 confirmations." in text
+    assert "payram-address" not in text
+    payram.confirm(embedded, 3)
+    stale(embedded)
+    text = page(client, embedded)
+    assert "49.99 USD have been paid." in text
+    assert "USDC on Base" in text
+
+
+def test_the_address_is_hidden_once_nothing_is_to_be_sent(payram, client, embedded):
+    choose(client, embedded, "ETH-ETH")
+    given = PaymentQuote.objects.using(database()).get(pk=embedded.pk).addresses["ETH"]
+    assert given in page(client, embedded)
+    payram.expire(embedded)
+    stale(embedded)
+    text = page(client, embedded)
+    assert given not in text
+    assert "Please do not send any money to the address that you were given before." in text
+
+
+def test_the_amount_is_rounded_up_to_what_a_wallet_sends(client, embedded):
+    text = choose(client, embedded, "BTC-BTC").content.decode()
+    shown = Decimal(re.search(r'id="payram-amount">([0-9.]+)<', text)[1])
+    exact = Decimal("49.99") / Decimal(96000)
+    assert exact <= shown < exact + Decimal("0.00000001")
+    assert f"bitcoin:{address_in(text)}?amount={shown}" in text
+
+
+def address_in(text):
+    return re.search(r'id="payram-address">([^<]+)<', text)[1]
+
+
+@pytest.mark.parametrize("method", ["DOGE-DOGE", "USDC", "usdc-base", "<script>", "USDC-BASE\x00", "x" * 5000])
+def test_a_coin_that_payram_does_not_offer_is_refused_with_a_sentence(client, embedded, method):
+    answer = choose(client, embedded, method)
+    text = answer.content.decode()
+    assert answer.status_code == 400
+    assert "This coin is not offered for your payment." in text
+    assert embedded.url.replace("&", "&amp;") in text
+    assert "payram-address" not in text
+    assert "<script>" not in text
+
+
+def test_the_choice_can_be_taken_back(client, embedded):
+    choose(client, embedded, "BTC-BTC")
+    text = choose(client, embedded, "").content.decode()
+    assert "Choose what you pay with" in text
+    assert "payram-address" not in text
+
+
+def test_an_address_is_asked_for_once_for_each_network(client, embedded, monkeypatch):
+    calls, real = [], Gateway.assign_address
+    monkeypatch.setattr(Gateway, "assign_address", lambda *args: calls.append(args[2].code) or real(*args))
+    for method in ("USDC-BASE", "ETH-BASE", "USDC-BASE", "BTC-BTC", "BTC-BTC"):
+        choose(client, embedded, method)
+    assert calls == ["USDC-BASE", "BTC-BTC"]
+
+
+@pytest.mark.parametrize("version", ["2024", "faq"])
+def test_a_server_that_does_not_know_the_calls_leads_to_its_own_page(client, order, version):
+    with running_payram(api_version=version):
+        payment = open_payment(order, amount=order.total, email=order.email)
+        answer = client.get(address(payment))
+        assert (answer.status_code, answer.url) == (302, payment.url)
+        text = page(client, payment)
+        assert "payram-pay" not in text
+        assert payment.url.replace("&", "&amp;") in text
+
+
+def test_a_server_that_is_down_leaves_its_own_page_as_the_way_out(client, payment, settings):
+    down = {**settings.PAYRAM["default"], "API_KEY": TEST_KEY[::-1]}
+    settings.PAYRAM = {"default": down}
+    answer = client.get(address(payment), follow=True)
+    text = answer.content.decode()
+    assert answer.status_code == 200
+    assert "The payment server does not answer just now" in text
+    assert payment.url.replace("&", "&amp;") in text
+
+
+def test_a_price_that_is_too_old_is_not_shown(client, embedded):
+    choose(client, embedded, "BTC-BTC")
+    rows = PaymentQuote.objects.using(database()).filter(pk=embedded.pk)
+    for then in (timezone.now() - timedelta(minutes=11), timezone.now() + timedelta(days=1), None):
+        rows.update(priced_at=then)
+        text = page(client, embedded)
+        assert "payram-amount" not in text
+        assert "gives no price for this coin just now" in text
+        assert embedded.url.replace("&", "&amp;") in text
+
+
+def test_prices_are_asked_for_again_while_somebody_looks(client, embedded):
+    choose(client, embedded, "BTC-BTC")
+    then = timezone.now() - timedelta(minutes=11)
+    PaymentQuote.objects.using(database()).filter(pk=embedded.pk).update(priced_at=then, asked_at=then)
+    assert "payram-amount" in page(client, embedded)
+
+
+def test_payram_is_asked_once_however_many_pages_are_open(payram, client, embedded, monkeypatch):
+    calls, real = [], Gateway.payment_methods
+    monkeypatch.setattr(Gateway, "payment_methods", lambda *args: calls.append(1) or real(*args))
+    stale(embedded)
+    for _tab in range(10):
+        page(client, embedded)
+    assert len(calls) == 1
+
+
+def test_no_key_reaches_the_browser(payram, client, embedded):
+    text = choose(client, embedded, "USDC-ETH").content.decode()
+    assert TEST_KEY not in text
+    kept = PaymentQuote.objects.using(database()).get(pk=embedded.pk)
+    assert TEST_KEY not in f"{kept.methods} {kept.addresses}"
+
+
+def test_a_checkout_that_is_embedded_leads_to_a_page_of_the_shop(payram, order, rf):
+    request = rf.post("/")
+    request.session = {}
+    request.resolver_match = None
+    answer = Embedded.as_view()(request, pk=order.pk)
+    payment = Payment.objects.using(database()).get()
+    assert (answer.status_code, answer.url) == (303, address(payment))
+
+
+def test_the_tag_shows_the_same_on_a_page_of_the_shop(payram, payment, rf):
+    request = rf.get("/orders/1/")
+    request.user, request.resolver_match = AnonymousUser(), None
+    text = Template("{% load payram %}{% payram_pay payment %}").render(
+        Context({"request": request, "payment": payment, "csrf_token": "csrf-token-of-the-page"})
+    )
+    assert "Choose what you pay with" in text
+    assert f'action="{address(payment)}"' in text
+    assert "csrf-token-of-the-page" in text
+
+
+def test_an_unknown_token_is_not_found(client):
+    token = "00000000-0000-4000-8000-000000000000"
+    for method in (client.get, client.post):
+        assert method(reverse("payram:pay", args=[token])).status_code == 404
+
+
+def test_a_forged_post_from_another_site_is_refused(payment):
+    assert Client(enforce_csrf_checks=True).post(address(payment), {"method": "BTC-BTC"}).status_code == 403
+
+
+@pytest.mark.parametrize("fate", ["pay", "expire"])
+def test_nothing_can_be_chosen_for_a_payment_that_takes_no_money(payram, client, embedded, fate):
+    getattr(payram, fate)(embedded)
+    stale(embedded)
+    answer = choose(client, embedded, "BTC-BTC")
+    assert answer.status_code == 200
+    assert PaymentQuote.objects.using(database()).get(pk=embedded.pk).chosen == ""
+    assert client.get(address(embedded)).url == address(embedded, "status")
