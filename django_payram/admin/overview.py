@@ -51,7 +51,7 @@ class RangeForm(forms.Form):
 
     since = forms.DateField(label=_("From"), required=False, widget=DATE_INPUT, validators=POSSIBLE)
     until = forms.DateField(label=_("To"), required=False, widget=DATE_INPUT, validators=POSSIBLE)
-    by = forms.ChoiceField(label=_("By"), required=False, choices=[("", _("What fits")), *PERIODS.items()])
+    by = forms.ChoiceField(label=_("Grouped by"), required=False, choices=[("", _("What fits")), *PERIODS.items()])
     project = forms.ChoiceField(label=_("Project"), required=False)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -85,9 +85,10 @@ MORE_COMING_SENTENCE = _(
     "Please wait for it before you send the rest."
 )
 
-PART_SENTENCE = _("A part of %(amount)s USD has arrived. Please send the rest to the same address.")
+PART_SENTENCE = _("A part of the %(amount)s USD has arrived. Please send the rest to the same address.")
 CLOSED_PART_SENTENCE = _(
-    "A part of %(amount)s USD has arrived before the link closed. The shop has been told and will settle this with you."
+    "A part of the %(amount)s USD has arrived before the link closed. "
+    "The shop has been told and will settle this with you."
 )
 """For servers that do not say how much has come."""
 

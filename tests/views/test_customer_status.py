@@ -299,11 +299,11 @@ def test_what_is_shown_cannot_be_changed():
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [
-        ({}, "A part of 49.99 USD has arrived. Please send the rest to the same address."),
+        ({}, "A part of the 49.99 USD has arrived. Please send the rest to the same address."),
         (
             {"closed_at": NOW},
             (
-                "A part of 49.99 USD has arrived before the link closed. "
+                "A part of the 49.99 USD has arrived before the link closed. "
                 "The shop has been told and will settle this with you."
             ),
         ),
