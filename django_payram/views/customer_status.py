@@ -111,7 +111,7 @@ TONES: Mapping[Status, str] = MappingProxyType(
     }
 )
 
-AMOUNT = re.compile(r"\d[\d.,\u00a0\u202f\u066b\u066c]*[\u00a0 ]USD")
+AMOUNT = re.compile(r"\d[\d.,\u00a0\u202f\u066b\u066c]{0,40}[\u00a0 ]USD")
 
 FINAL = frozenset({Status.PAID, Status.OVERPAID, Status.REFUNDED, Status.FAILED})
 """Nothing more happens by itself. An expired link is not final: late money may come."""
