@@ -24,7 +24,7 @@ from django.utils.timezone import get_current_timezone, is_aware
 
 from django_payram.models import Payment, Refund, Status, database
 from django_payram.models.states import AWAITING
-from django_payram.models.statuses import STATUSES, SUMS, ZERO, Total
+from django_payram.models.statuses import CENT, RARE, STATUSES, SUMS, ZERO, Total
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -190,10 +190,11 @@ def figures(of: Range, *, by: str) -> Figures:
 
 def _count_links(found: Figures, of: Range) -> None:
     # Apart, because the index of paid payments answers for them.
-    groups: Any = _with_status(of.opened().paid(), PAID_STATUSES)
+    found.links_paid = found.statuses[Status.PAID] = of.opened().paid().count()
+    groups: Any = _with_status(of.opened().paid().filter(RARE), PAID_STATUSES)
     for word, count in groups.values_list("word").annotate(count=Count("*")):
+        found.statuses[Status.PAID] -= count
         found.statuses[Status(word)] += count
-        found.links_paid += count
     _count_unpaid(found, of)
     found.links = sum(count for word, count in found.statuses.items() if word not in WITHOUT_LINK)
     found.statuses = {status: found.statuses[status] for status in Status if found.statuses[status]}
@@ -203,11 +204,21 @@ def _count_links(found: Figures, of: Range) -> None:
 
 
 def _count_unpaid(found: Figures, of: Range) -> None:
-    """Look through the unpaid payments once, both for those of the range and for what stands now."""
-    rows = Payment.objects.using(database()).filter(of.is_of(), paid_at=None, parent=None)
+    """Look through the unpaid payments, both for those of the range and for what stands now.
+
+    Of most of them the state alone tells the status, and none has money: sums are taken of the few others only.
+    """
+    rows: Any = Payment.objects.using(database()).filter(of.is_of(), paid_at=None, parent=None)
     in_range = ExpressionWrapper(of.holds("created_at") or ~Q(pk__in=[]), output_field=BooleanField())
     is_open = ExpressionWrapper(IS_OPEN, output_field=BooleanField())
-    groups: Any = _with_status(rows, tuple(STATUSES)).annotate(in_range=in_range, waits=is_open)
+    rows = rows.annotate(in_range=in_range, waits=is_open).order_by()
+    plain: Any = rows.exclude(RARE).values_list("state", "in_range", "waits").annotate(count=Count("*"))
+    for state, counts, waits, count in plain:
+        found.statuses[Payment(state=state, amount_usd=CENT).status] += count if counts else 0
+        found.unpaid.add(ZERO, count)
+        if waits:
+            found.open.add(ZERO, count)
+    groups: Any = _with_status(rows.filter(RARE), tuple(STATUSES))
     groups = groups.values_list("word", "in_range", "waits")
     groups = groups.annotate(count=Count("*"), usd=Total(SUMS["received_usd"]), back=Total("refunded_usd"))
     for word, counts, waits, count, received, refunded in groups:
