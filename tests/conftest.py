@@ -35,7 +35,7 @@ hypothesis.settings.load_profile("quick")
 adapt(settings.SURROUNDINGS)
 
 # Their apps are installed and their settings named by tox alone.
-collect_ignore = [] if "tests.audit_apps" in settings.INSTALLED_APPS else ["audit_apps"]
+collect_ignore = [name for name in ("audit_apps", "oscar") if not any(name in app for app in settings.INSTALLED_APPS)]
 
 
 PAUSES = RETRIES["GET"]
@@ -166,6 +166,7 @@ Left out, and how to run it:
   Celery workers            pytest -m brokers -n 0      (REDIS_URL, AMQP_URL name brokers; files without)
   benchmarks, tiny          pytest -m benchmarks -n 0
   audit logs and caches     tox -e audit-apps           (needs Redis: REDIS_URL, or the one of this machine)
+  a shop on django-oscar    tox -e oscar                (needs PostgreSQL: OSCAR_DATABASE_URL, and a browser)
   an error at every line    pytest -m every_line
   thousands of histories    pytest tests/payments/test_confluence_machine.py --hypothesis-profile=thousands
   the whole on PostgreSQL   DATABASE_URL=postgresql://… pytest     (here: what needs a database that locks rows)

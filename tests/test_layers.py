@@ -24,6 +24,7 @@ TIERS = (
     {"templatetags"},
     {"admin", "tasks", "management"},
     {"urls", "apps", "testing", "migrations"},
+    {"contrib"},
 )
 TIER = {subpackage: number for number, tier in enumerate(TIERS) for subpackage in tier}
 

@@ -66,9 +66,9 @@ def test_every_environment_of_tox_that_is_named_exists():
     tox = configparser.ConfigParser()
     tox.read(ROOT / "tox.ini")
     environments = tox["tox"]["env_list"].split()
-    assert named(r"tox -e (\S+)") == ["audit-apps"]
-    assert "audit-apps" in environments
-    assert tox.has_section("testenv:audit-apps")
+    assert named(r"tox -e (\S+)") == ["audit-apps", "oscar"]
+    assert {"audit-apps", "oscar"} <= set(environments)
+    assert all(tox.has_section(f"testenv:{name}") for name in ("audit-apps", "oscar"))
 
 
 def test_every_program_comes_with_the_project():

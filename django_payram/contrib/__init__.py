@@ -1,0 +1,1 @@
+"""Apps that plug django_payram into shop software. Nothing else of the package imports them."""
