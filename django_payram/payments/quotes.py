@@ -22,7 +22,7 @@ from django_payram.gateway.client import client_for
 from django_payram.gateway.payment_methods import PaymentMethod
 from django_payram.models import PaymentQuote, database, is_recent
 from django_payram.payments.refresh import PAGE_DEADLINE
-from django_payram.payments.wallets import coin_amount, network_name, wallet_link
+from django_payram.payments.wallets import coin_amount, network_in_full, wallet_link
 
 if TYPE_CHECKING:
     from django_payram.gateway.client import Client
@@ -64,7 +64,7 @@ class Offer:
     @property
     def network(self) -> str:
         """What people call the network."""
-        return network_name(self.method.blockchain)
+        return network_in_full(self.method)
 
     @property
     def written_amount(self) -> str:
