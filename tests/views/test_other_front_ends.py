@@ -6,6 +6,8 @@ import pytest
 from django.conf import settings as shop_settings
 from django.test import Client
 from django.urls import reverse
+from rest_framework import parsers, permissions, renderers, versioning
+from rest_framework.views import APIView
 
 from django_payram.payments import open_payment
 from django_payram.testing.factories import PaymentFactory
@@ -76,3 +78,27 @@ def test_a_choice_that_is_none_is_refused_with_a_sentence(client, payment, body)
     answer = client.post(addresses(payment)[1], body, content_type="application/json")
     assert answer.status_code == 400
     assert set(answer.json()) == {"detail"}
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value"),
+    [
+        ("versioning_class", versioning.NamespaceVersioning),
+        ("versioning_class", versioning.QueryParameterVersioning),
+        ("versioning_class", versioning.AcceptHeaderVersioning),
+        ("permission_classes", [permissions.IsAuthenticated]),
+        ("renderer_classes", [renderers.StaticHTMLRenderer]),
+        ("parser_classes", [parsers.FileUploadParser]),
+    ],
+)
+def test_the_json_of_a_payment_does_not_depend_on_the_shops_own(
+    client, payment, settings, monkeypatch, attribute, value
+):
+    """The REST framework reads most of its settings once, into the class of all views."""
+    settings.REST_FRAMEWORK = {"UNAUTHENTICATED_USER": None, "COERCE_DECIMAL_TO_STRING": False}
+    monkeypatch.setattr(versioning.BaseVersioning, "allowed_versions", ["v1"])
+    monkeypatch.setattr(APIView, attribute, value)
+    state, methods = addresses(payment)
+    assert client.get(state).json()["amount_usd"] == "49.99"
+    answer = client.post(methods, {"method": "USDC-BASE"}, content_type="application/json")
+    assert (answer.status_code, len(answer.json()["methods"])) == (200, 8)
