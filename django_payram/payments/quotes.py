@@ -20,7 +20,8 @@ from django_payram import conf
 from django_payram.exceptions import PayramDataError, PayramError, PayramRefused
 from django_payram.gateway.client import client_for
 from django_payram.gateway.payment_methods import PaymentMethod
-from django_payram.models import PaymentQuote, database, is_recent
+from django_payram.gateway.redaction import redact
+from django_payram.models import DATABASE_BUSY, PaymentQuote, database, is_recent
 from django_payram.payments.refresh import PAGE_DEADLINE
 from django_payram.payments.wallets import coin_amount, network_in_full, wallet_link
 
@@ -145,4 +146,9 @@ def _claim(quote: PaymentQuote) -> bool:
     now = timezone.now()
     # A time in the future was written by a wrong clock, and means nothing.
     stale = Q(asked_at=None) | Q(asked_at__lte=now - FRESH) | Q(asked_at__gt=now)
-    return PaymentQuote.objects.using(database()).filter(stale, pk=quote.pk).update(asked_at=now) > 0
+    try:
+        return PaymentQuote.objects.using(database()).filter(stale, pk=quote.pk).update(asked_at=now) > 0
+    except DATABASE_BUSY as exc:
+        # It can be read, but not be written to: what is recorded must do.
+        logger.warning("PayRam was not asked how payment %s can be paid. %s", quote.pk, redact(str(exc)))
+        return False
