@@ -17,7 +17,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from django_payram import conf
-from django_payram.exceptions import PayramDataError, PayramError, PayramRefused
+from django_payram.exceptions import PayramDataError, PayramError, PayramRefused, PayramUnavailable
 from django_payram.gateway.client import client_for
 from django_payram.gateway.payment_methods import PaymentMethod
 from django_payram.gateway.redaction import redact
@@ -125,6 +125,8 @@ def choose(payment: Payment, code: str) -> None:
     """
     quote = quote_for(payment)
     address = {}
+    if code and quote.methods is None:
+        raise PayramUnavailable(f"PayRam has not said yet how payment {payment.token} can be paid.", definite=True)
     if code:
         offer = next((offer for offer in offers(payment, quote) if offer.code == code), None)
         if offer is None or payment.reference is None:

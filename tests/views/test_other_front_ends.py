@@ -11,6 +11,7 @@ from rest_framework.views import APIView
 
 from django_payram.payments import open_payment
 from django_payram.testing.factories import PaymentFactory
+from django_payram.testing.payram import TEST_KEY
 
 pytestmark = pytest.mark.django_db
 
@@ -55,6 +56,12 @@ def test_a_front_end_without_a_session_or_csrf_token_pays(payram, payment, setti
     payram.confirm(payment, 3)
     assert client.get(addresses(payment)[0]).json()["is_paid"] is True
     assert client.get(addresses(payment)[1]).json() == {"methods": [], "chosen": None, "hosted_url": ""}
+
+
+def test_a_choice_is_not_called_refused_while_payram_has_not_said_what_it_offers(client, payment, settings):
+    settings.PAYRAM = {"default": {**settings.PAYRAM["default"], "API_KEY": TEST_KEY[::-1]}}
+    answer = client.post(addresses(payment)[1], {"method": "USDC-BASE"}, content_type="application/json")
+    assert answer.status_code == 503
 
 
 @pytest.mark.parametrize("accept", [BROWSER, "application/json", "*/*", ""])
