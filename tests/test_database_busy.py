@@ -11,7 +11,8 @@ from django.core.management import CommandError, call_command
 from django.db import connection, connections
 from django.test import Client
 
-from django_payram.models import Payment, Review, State, database
+from django_payram.models import Payment, PaymentQuote, Review, State, database
+from django_payram.payments import open_payment
 from django_payram.polling import worker
 from django_payram.polling.rate_limit import StopSignal
 from django_payram.testing.factories import PaymentFactory
@@ -65,6 +66,22 @@ def test_a_status_page_shows_what_is_recorded(standby, client):
     """F74."""
     _order, payment = standby
     assert client.get(f"/payram/payments/{payment.token}/").status_code == 200
+
+
+def test_a_status_page_that_is_paid_on_shows_what_is_recorded(payram, client):
+    order = Order.objects.create()
+    payment = open_payment(order, amount=order.total, email=order.email)
+    pay = f"/payram/payments/{payment.token}/pay/"
+    shown = client.post(pay, {"method": "USDC-BASE"}, follow=True).content.decode()
+    PaymentQuote.objects.using(database()).update(asked_at=None)
+    read_only(on=True)
+    try:
+        answer = client.get(f"/payram/payments/{payment.token}/")
+    finally:
+        read_only(on=False)
+    assert answer.status_code == 200
+    assert '<code id="payram-address">' in shown
+    assert '<code id="payram-address">' in answer.content.decode()
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ nothing. No page of ours needs anything else than ``default-src 'self'``.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -34,7 +35,8 @@ def policies() -> Iterator[tuple[str, list[str]]]:
 
 def sources_of(header: str) -> list[str] | None:
     """Return the sources of ``form-action`` in a header, None when it does not limit forms."""
-    for directive in header.split(";"):
+    # A comma ends a policy: two headers arrive as one.
+    for directive in re.split("[;,]", header):
         name, *sources = directive.split()[:200] or [""]
         if name.lower() == "form-action":
             return sources
@@ -63,7 +65,11 @@ def _allows(source: str, url: str) -> bool:
         return True
     if source.endswith(":"):
         return source[:-1] == wanted.scheme or (source, wanted.scheme) == ("http:", "https")
-    allowed = urlsplit(source if "://" in source else f"{wanted.scheme}://{source}")
+    try:
+        allowed = urlsplit(source if "://" in source else f"{wanted.scheme}://{source}")
+    except ValueError:
+        # Browsers ignore what is no address.
+        return False
     host, name = allowed.hostname or "", wanted.hostname or ""
     is_host = name.endswith(host[1:]) if host.startswith("*.") else name == host
     is_scheme = allowed.scheme == wanted.scheme or (allowed.scheme, wanted.scheme) == ("http", "https")

@@ -133,7 +133,7 @@ class Client:
         """
         fields = {"blockchain_code": method.blockchain}
         answer = self._ask("POST", DEPOSIT_ADDRESS.format(reference=reference), json=fields)
-        return payment_methods.read_address(answer.body, family=method.family)
+        return payment_methods.read_address(answer.body, method)
 
     def close(self) -> None:
         """Close the kept connections."""

@@ -70,7 +70,7 @@ SPELLINGS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "network": ("network",),
         "token_address": ("tokenAddress", "token_address"),
         "standard": ("standard",),
-        "family": ("family",),
+        "family": ("family", "Family"),
         "wallet_precision": ("walletPrecision", "wallet_precision"),
         "price": ("price",),
         "address": ("Address", "address", "depositAddress", "deposit_address"),

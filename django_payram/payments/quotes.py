@@ -17,12 +17,13 @@ from django.db.models import Q
 from django.utils import timezone
 
 from django_payram import conf
-from django_payram.exceptions import PayramDataError, PayramError, PayramRefused
+from django_payram.exceptions import PayramDataError, PayramError, PayramRefused, PayramUnavailable
 from django_payram.gateway.client import client_for
 from django_payram.gateway.payment_methods import PaymentMethod
-from django_payram.models import PaymentQuote, database, is_recent
+from django_payram.gateway.redaction import redact
+from django_payram.models import DATABASE_BUSY, PaymentQuote, database, is_recent
 from django_payram.payments.refresh import PAGE_DEADLINE
-from django_payram.payments.wallets import coin_amount, network_name, wallet_link
+from django_payram.payments.wallets import coin_amount, network_in_full, wallet_link
 
 if TYPE_CHECKING:
     from django_payram.gateway.client import Client
@@ -64,7 +65,7 @@ class Offer:
     @property
     def network(self) -> str:
         """What people call the network."""
-        return network_name(self.method.blockchain)
+        return network_in_full(self.method)
 
     @property
     def written_amount(self) -> str:
@@ -124,6 +125,8 @@ def choose(payment: Payment, code: str) -> None:
     """
     quote = quote_for(payment)
     address = {}
+    if code and quote.methods is None:
+        raise PayramUnavailable(f"PayRam has not said yet how payment {payment.token} can be paid.", definite=True)
     if code:
         offer = next((offer for offer in offers(payment, quote) if offer.code == code), None)
         if offer is None or payment.reference is None:
@@ -145,4 +148,9 @@ def _claim(quote: PaymentQuote) -> bool:
     now = timezone.now()
     # A time in the future was written by a wrong clock, and means nothing.
     stale = Q(asked_at=None) | Q(asked_at__lte=now - FRESH) | Q(asked_at__gt=now)
-    return PaymentQuote.objects.using(database()).filter(stale, pk=quote.pk).update(asked_at=now) > 0
+    try:
+        return PaymentQuote.objects.using(database()).filter(stale, pk=quote.pk).update(asked_at=now) > 0
+    except DATABASE_BUSY as exc:
+        # It can be read, but not be written to: what is recorded must do.
+        logger.warning("PayRam was not asked how payment %s can be paid. %s", quote.pk, redact(str(exc)))
+        return False

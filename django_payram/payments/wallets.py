@@ -37,11 +37,19 @@ NETWORK_NAMES: Mapping[str, str] = MappingProxyType(
 
 EVM_CHAINS: Mapping[str, int] = MappingProxyType({"ETH": 1, "BASE": 8453, "POLYGON": 137})
 """The chain ids of Ethereum's family, as EIP-155 numbers them."""
-EVM_COINS: Mapping[str, frozenset[str]] = MappingProxyType(
-    {"ETH": frozenset({"ETH"}), "BASE": frozenset({"ETH"}), "POLYGON": frozenset({"POL", "MATIC"})}
-)
-"""The coin in which fees are paid there."""
 EVM_COIN_PLACES = 18
+
+OWN_COINS: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "BTC": frozenset({"BTC"}),
+        "ETH": frozenset({"ETH"}),
+        "BASE": frozenset({"ETH"}),
+        "POLYGON": frozenset({"POL", "MATIC"}),
+        "SOL": frozenset({"SOL"}),
+        "TRX": frozenset({"TRX"}),
+    }
+)
+"""What a wallet sends on a network that is told of no contract."""
 
 TOKEN_PLACES: Mapping[tuple[str, str], int] = MappingProxyType(
     {(coin, chain): 6 for coin in ("USDC", "USDT") for chain in EVM_CHAINS}
@@ -55,21 +63,32 @@ MOST_PLACES = 8
 """Nobody types more places, and wallets send these of every coin that has them."""
 WIDE = Context(prec=60, rounding=ROUND_UP)
 
+CENT, MOST_ROUNDED = Decimal("0.01"), Decimal("0.01")
+"""Rounding up may ask for a cent more than is due, or for this share of it."""
+
 
 def network_name(blockchain: str) -> str:
     """Return what people call a network, or its code."""
     return NETWORK_NAMES.get(blockchain.upper(), blockchain)
 
 
+def network_in_full(method: PaymentMethod) -> str:
+    """Return what people call the network of a coin, with the name that PayRam gives one for tests."""
+    name = network_name(method.blockchain)
+    return name if not method.network or _is_main_network(method) else f"{name} ({method.network})"
+
+
 def coin_amount(usd: Decimal, method: PaymentMethod) -> Decimal | None:
     """Return how much of a coin ``usd`` US dollars are, rounded up to what a wallet can send.
 
-    None when PayRam gives no price.
+    None when PayRam gives no price, and when it gives so few places that much more than is due would be sent.
     """
     if not method.price_usd:
         return None
     places = min(method.precision, MOST_PLACES)
-    return WIDE.divide(usd, method.price_usd).quantize(Decimal(1).scaleb(-places), context=WIDE)
+    amount = WIDE.divide(usd, method.price_usd).quantize(Decimal(1).scaleb(-places), context=WIDE)
+    too_much = WIDE.multiply(amount, method.price_usd) - usd
+    return amount if too_much <= max(CENT, usd * MOST_ROUNDED) else None
 
 
 def wallet_link(method: PaymentMethod, address: str, amount: Decimal | None) -> str:
@@ -81,6 +100,9 @@ def wallet_link(method: PaymentMethod, address: str, amount: Decimal | None) -> 
     if amount is None or not _is_main_network(method):
         return ""
     chain, is_token = method.blockchain.upper(), method.token_address.lower() not in NO_CONTRACT
+    # A wallet that is told of no contract sends the network's own coin, whatever was chosen.
+    if is_token == (method.currency.upper() in OWN_COINS.get(chain, ())):
+        return ""
     written = f"{amount.normalize():f}"
     if chain in EVM_CHAINS:
         return _eip_681(method, address, amount, is_token=is_token)
@@ -89,16 +111,13 @@ def wallet_link(method: PaymentMethod, address: str, amount: Decimal | None) -> 
         return f"solana:{quote(address)}?{urlencode({'amount': written, **token})}"
     scheme = {"BTC": "bitcoin", "TRX": "tron"}.get(chain)
     # Tron's scheme knows no tokens: a wallet would send its own coin.
-    is_own_coin = method.currency.upper() == chain and not is_token
-    return f"{scheme}:{quote(address)}?amount={written}" if scheme and is_own_coin else ""
+    return f"{scheme}:{quote(address)}?amount={written}" if scheme and not is_token else ""
 
 
 def _eip_681(method: PaymentMethod, address: str, amount: Decimal, *, is_token: bool) -> str:
     chain = method.blockchain.upper()
     if not is_token:
-        is_own_coin = method.currency.upper() in EVM_COINS[chain]
-        units = _units(amount, EVM_COIN_PLACES)
-        return f"ethereum:{address}@{EVM_CHAINS[chain]}?value={units}" if is_own_coin else ""
+        return f"ethereum:{address}@{EVM_CHAINS[chain]}?value={_units(amount, EVM_COIN_PLACES)}"
     places = TOKEN_PLACES.get((method.currency.upper(), chain))
     if places is None or method.precision > places or not EVM_ADDRESS.fullmatch(method.token_address):
         return ""
@@ -112,4 +131,4 @@ def _units(amount: Decimal, places: int) -> int:
 
 def _is_main_network(method: PaymentMethod) -> bool:
     chain = method.blockchain.upper()
-    return method.network.lower() in {"", "mainnet", chain.lower(), network_name(chain).lower()}
+    return method.network.lower() in {"mainnet", chain.lower(), network_name(chain).lower()}

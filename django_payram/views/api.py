@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext as _
 from rest_framework import status
+from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
 from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
@@ -79,11 +80,16 @@ class StatusThrottle(_Throttle):
 
 
 class _CustomerAPIView(CustomerView, APIView):
-    """JSON that a customer's page reads. The token in the address is the credential, so that no cookie is needed."""
+    """JSON that a customer's page reads. The token in the address is the credential, so that no cookie is needed.
+
+    What the shop says of its own API does not hold here: a version that these addresses lack would be a 404.
+    """
 
     authentication_classes: tuple[Any, ...] = ()
     permission_classes: tuple[Any, ...] = ()
     renderer_classes = (JSONRenderer,)
+    parser_classes = (JSONParser, FormParser, MultiPartParser)
+    versioning_class = None
     throttle_classes = (StatusThrottle,)
 
     def busy(self, request: HttpRequest) -> HttpResponse:

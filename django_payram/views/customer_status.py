@@ -196,7 +196,7 @@ def customer_status(payment: Payment) -> CustomerStatus:
         # Of what was sent back in part, PayRam's page would ask for too little.
         url=usable_link(payment) if is_payable and not payment.refunded_usd else "",
         is_more_coming=is_more_coming,
-        warning=str(DO_NOT_SEND) if is_over or status in DEAD else "",
+        warning=str(DO_NOT_SEND) if is_over or is_closed or status in DEAD else "",
         is_repeatable=is_over or status in REPEATABLE,
         **figures,
     )

@@ -32,6 +32,11 @@ class PayBlock:
     problem: str
     """A sentence about what the customer has just tried, or ``""``."""
 
+    @property
+    def is_priced(self) -> bool:
+        """Whether there is a coin to choose: PayRam may give no prices just now."""
+        return any(offer.amount is not None for offer in self.offers)
+
 
 def pay_block(
     request: HttpRequest, payment: Payment, status: CustomerStatus, *, begin: bool = False, problem: str = ""
@@ -50,7 +55,7 @@ def pay_block(
     ):
         return None
     quote = quote_for(payment)
-    if quote.methods == [] or not is_part_known:
+    if quote.methods == [] or not is_part_known or not payment.missing_usd:
         return None
     return PayBlock(
         action=url_of(request, "pay", payment.token),

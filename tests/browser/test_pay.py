@@ -179,3 +179,36 @@ def test_the_page_is_in_the_language_of_the_browser(browse, library_shop, paying
     tab.screenshot(path=SCREENSHOTS / f"send-{language}.png", full_page=True)
     assert serious(tab) == []
     assert tab.evaluate(TOO_WIDE) <= 0
+
+
+def test_what_was_wrong_with_a_choice_stays_to_be_read(browse, paying, demo):
+    """The page asks for itself every four seconds, and the news there is only that nothing was wrong before."""
+    context, errors = browse()
+    errors.expect("status of 400")
+    tab = context.new_page()
+    tab.goto(pay_page(paying, demo.shop))
+    button = tab.get_by_role("button", name="USDC on Base")
+    button.evaluate("button => { button.value = 'DOGE-DOGE'; }")
+    with tab.expect_response(lambda answer: answer.request.resource_type == "xhr" and answer.status == 200):
+        button.click()
+        expect(tab.get_by_role("alert")).to_have_text(re.compile("^This coin is not offered"))
+    tab.wait_for_timeout(500)
+    expect(tab.get_by_role("alert")).to_be_visible()
+
+
+def test_each_button_copies_from_its_own_payment_and_says_so(paying, demo):
+    """A page of the shop may show two payments."""
+    tab = paying.tab
+    tab.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    tab.goto(pay_page(paying, demo.shop))
+    tab.get_by_role("button", name="USDC on Base").click()
+    tab.locator(".payram-pay").evaluate(
+        """shown => {
+          const other = shown.cloneNode(true);
+          other.querySelector("#payram-address").textContent = "address of the other";
+          document.body.append(other);
+        }"""
+    )
+    tab.get_by_role("button", name="Copy the address").last.click()
+    expect(tab.get_by_role("button", name="Copied")).to_be_visible()
+    assert tab.evaluate("navigator.clipboard.readText()") == "address of the other"

@@ -117,6 +117,8 @@ def test_other_policies_pass(settings, setting):
         ("https://pay.example.com:8443", False),
         ("https://pay.example.com:x", False),
         ("wss://pay.example.com", False),
+        ("https://[", False),
+        ("[", False),
     ],
 )
 def test_sources_are_read_as_browsers_read_them(settings, source, is_allowed):
@@ -137,6 +139,8 @@ def test_every_host_of_payrams_pages_is_needed(settings):
         ("default-src 'self'", None),
         ("default-src 'self'; form-action 'self' https://a.example", ["'self'", "https://a.example"]),
         ("FORM-ACTION 'none'", ["'none'"]),
+        # A proxy has added a policy of its own.
+        ("default-src 'self', form-action 'self' https://a.example, img-src 'self'", ["'self'", "https://a.example"]),
         ("form-action", []),
         (";;; form-action\t'self' ;", ["'self'"]),
     ],

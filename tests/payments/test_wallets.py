@@ -1,7 +1,8 @@
-"""Coins due, and what wallets open."""
+"""How much of a coin is due, and the links that wallets open."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -9,32 +10,80 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from django_payram.gateway.payment_methods import PaymentMethod
-from django_payram.payments.wallets import coin_amount, network_name, wallet_link
+from django_payram.payments.quotes import Offer
+from django_payram.payments.wallets import coin_amount, wallet_link
 
-EVM, TOKEN = "0x" + "2" * 40, "0x" + "3" * 40
-BTC, TRON, SOLANA = "bc1q" + "q" * 38, "T" + "6" * 33, "S" * 44
+MINT = "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v"
+CONTRACT = "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913"
+ADDRESS = "0x" + "5" * 40
+DUE = Decimal("49.99")
 
 
-def method(blockchain="BTC", currency=None, *, network="", token="", precision=8, price="1"):
-    price_usd = None if price is None else Decimal(price)
-    return PaymentMethod(blockchain, currency or blockchain, network, "", token, "", precision, price_usd)
+def method(code, **facts):
+    currency, blockchain = code.split("-")
+    usual = {"network": "mainnet", "family": "", "token_address": "", "standard": "", "precision": 6}
+    return PaymentMethod(blockchain, currency, **{**usual, "price_usd": Decimal(1), **facts})
 
 
 @pytest.mark.parametrize(
-    ("usd", "price", "precision", "coins"),
+    ("way", "link"),
     [
-        ("49.99", "1", 6, "49.990000"),
-        ("49.99", "1.0001", 6, "49.985002"),
-        ("49.99", "96000", 8, "0.00052073"),
-        ("49.99", "3700", 18, "0.01351082"),
-        ("10", "3", 2, "3.34"),
-        ("10", "3", 0, "4"),
-        ("0.01", "96000", 8, "0.00000011"),
-        ("0.000001", "96000", 8, "0.00000001"),
+        (method("SOL-SOL"), f"solana:{ADDRESS}?amount=49.99"),
+        (method("USDC-SOL", token_address=MINT), f"solana:{ADDRESS}?amount=49.99&spl-token={MINT}"),
+        (method("ETH-BASE"), f"ethereum:{ADDRESS}@8453?value=49990000000000000000"),
+        (method("POL-POLYGON"), f"ethereum:{ADDRESS}@137?value=49990000000000000000"),
+        (
+            method("USDC-BASE", token_address=CONTRACT),
+            f"ethereum:{CONTRACT}@8453/transfer?address={ADDRESS}&uint256=49990000",
+        ),
+        (method("BTC-BTC"), f"bitcoin:{ADDRESS}?amount=49.99"),
+        (method("TRX-TRX"), f"tron:{ADDRESS}?amount=49.99"),
+    ],
+    ids=lambda given: getattr(given, "code", None),
+)
+def test_a_wallet_opens_the_standard_form_of_each_network(way, link):
+    assert wallet_link(way, ADDRESS, DUE) == link
+
+
+@pytest.mark.parametrize(
+    "code", ["USDC-SOL", "USDC-ETH", "ETH-POLYGON", "MATIC-ETH", "USDT-TRX", "ETH-BTC", "DOGE-DOGE"]
+)
+def test_no_link_sends_the_coin_of_a_network_in_place_of_another(code):
+    """A wallet that is given no contract sends the network's own coin."""
+    assert wallet_link(method(code), ADDRESS, DUE) == ""
+
+
+@pytest.mark.parametrize("network", ["Sepolia", "testnet", ""])
+def test_no_link_opens_where_the_network_may_be_one_for_tests(network):
+    assert wallet_link(method("ETH-ETH", network=network), ADDRESS, DUE) == ""
+
+
+def test_a_network_for_tests_is_named():
+    offer = Offer(method("ETH-ETH", network="Sepolia"), DUE)
+    assert offer.network == "Ethereum (Sepolia)"
+    for network in ("", "ETH", "Ethereum", "Mainnet"):
+        assert replace(offer, method=method("ETH-ETH", network=network)).network == "Ethereum"
+
+
+@pytest.mark.parametrize(("precision", "price"), [(0, "96000"), (2, "96000"), (4, "96000"), (0, "1000000000")])
+def test_no_amount_is_shown_that_rounding_makes_much_more_than_is_due(precision, price):
+    assert coin_amount(DUE, method("BTC-BTC", precision=precision, price_usd=Decimal(price))) is None
+
+
+@pytest.mark.parametrize(
+    ("due", "precision", "price", "amount"),
+    [
+        ("49.99", 8, "96000", "0.00052073"),
+        ("0.01", 8, "96000", "0.00000011"),
+        ("49.99", 2, "1", "49.99"),
+        ("49.99", 6, "0.9998", "50"),
+        ("100000000", 18, "0.25", "400000000"),
+        ("0.01", 18, "1000000", "0.00000001"),
     ],
 )
-def test_what_is_due_is_rounded_up_to_what_a_wallet_sends(usd, price, precision, coins):
-    assert coin_amount(Decimal(usd), method(price=price, precision=precision)) == Decimal(coins)
+def test_the_amount_is_rounded_up_to_what_a_wallet_sends(due, precision, price, amount):
+    coin = method("XYZ-ETH", precision=precision, price_usd=Decimal(price))
+    assert coin_amount(Decimal(due), coin) == Decimal(amount)
 
 
 @given(
@@ -42,76 +91,7 @@ def test_what_is_due_is_rounded_up_to_what_a_wallet_sends(usd, price, precision,
     st.decimals("0.00000001", "10000000", places=8),
     st.integers(0, 18),
 )
-def test_whoever_sends_the_amount_has_paid_it_and_hardly_more(usd, price, precision):
-    coins = coin_amount(usd, method(price=price, precision=precision))
+def test_whoever_sends_the_amount_has_paid_it_and_hardly_more(due, price, precision):
+    coins = coin_amount(due, method("XYZ-ETH", precision=precision, price_usd=price))
     step = Decimal(1).scaleb(-min(precision, 8))
-    assert coins * price >= usd
-    assert (coins - step) * price < usd
-
-
-def test_without_a_price_nothing_is_due_in_coins():
-    assert coin_amount(Decimal(1), method(price=None)) is None
-
-
-@pytest.mark.parametrize(
-    ("way", "address", "amount", "link"),
-    [
-        (method(), BTC, "0.0005", f"bitcoin:{BTC}?amount=0.0005"),
-        (method(network="Bitcoin"), BTC, "20", f"bitcoin:{BTC}?amount=20"),
-        (method("ETH"), EVM, "0.01351082", f"ethereum:{EVM}@1?value=13510820000000000"),
-        (method("BASE", "ETH"), EVM, "1", f"ethereum:{EVM}@8453?value=1000000000000000000"),
-        (method("POLYGON", "POL"), EVM, "2", f"ethereum:{EVM}@137?value=2000000000000000000"),
-        (
-            method("ETH", "USDC", token=TOKEN, precision=6),
-            EVM,
-            "49.99",
-            f"ethereum:{TOKEN}@1/transfer?address={EVM}&uint256=49990000",
-        ),
-        (
-            method("POLYGON", "USDT", network="polygon", token=TOKEN, precision=2),
-            EVM,
-            "49.99",
-            f"ethereum:{TOKEN}@137/transfer?address={EVM}&uint256=49990000",
-        ),
-        (method("TRX"), TRON, "58", f"tron:{TRON}?amount=58"),
-        (method("SOL"), SOLANA, "0.5", f"solana:{SOLANA}?amount=0.5"),
-        (method("SOL", "USDC", token="M" * 44), SOLANA, "5", f"solana:{SOLANA}?amount=5&spl-token={'M' * 44}"),
-    ],
-)
-def test_a_wallet_gets_what_its_standard_says(way, address, amount, link):
-    assert wallet_link(way, address, Decimal(amount)) == link
-
-
-@pytest.mark.parametrize(
-    ("way", "address"),
-    [
-        # A token on Tron: the scheme knows Tron's own coin alone.
-        (method("TRX", "USDT", token=TRON), TRON),
-        # A test network under the code of the real one.
-        (method("ETH", network="Sepolia"), EVM),
-        (method("BTC", network="testnet"), BTC),
-        # Decimals that nobody knows for sure.
-        (method("ETH", "DAI", token=TOKEN, precision=18), EVM),
-        (method("BSC", "USDT", token=TOKEN, precision=18), EVM),
-        (method("ETH", "USDC", token=TOKEN, precision=8), EVM),
-        # A token without a contract of the right form, and a coin that is not the chain's own.
-        (method("ETH", "USDC", token="0x12", precision=6), EVM),
-        (method("ETH", "USDC", precision=6), EVM),
-        (method("POLYGON", "ETH"), EVM),
-        (method("BTC", "RUNES"), BTC),
-        (method("DOGE"), "D" * 34),
-    ],
-)
-def test_where_no_standard_is_sure_there_is_no_link(way, address):
-    assert wallet_link(way, address, Decimal(1)) == ""
-
-
-def test_without_an_amount_there_is_no_link():
-    assert wallet_link(method(), BTC, None) == ""
-
-
-@pytest.mark.parametrize(
-    ("code", "name"), [("ETH", "Ethereum"), ("trx", "Tron"), ("BASE", "Base"), ("NEW", "NEW"), ("", "")]
-)
-def test_networks_have_names(code, name):
-    assert network_name(code) == name
+    assert coins is None or (coins * price >= due and (coins - step) * price < due)

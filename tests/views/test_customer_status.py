@@ -230,6 +230,8 @@ def test_the_customer_is_shown_where_the_payment_stands(given, facts, sentence):
         (payment(State.CANCELED, closed_at=NOW), True, True),
         (payment(State.OPEN, withdrawn_at=NOW), True, False),
         (payment(State.OPEN, expires_at=NOW - timedelta(seconds=1)), True, True),
+        (payment(State.PARTIALLY_FILLED, filled_usd="20", closed_at=NOW), True, False),
+        (payment(State.PARTIALLY_FILLED, filled_usd="20"), False, False),
         (payment(State.FAILED, url=""), False, True),
         (payment(State.OPEN), False, False),
         (payment(State.OPEN, expires_at=NOW + timedelta(hours=1)), False, False),

@@ -6,9 +6,12 @@ import pytest
 from django.conf import settings as shop_settings
 from django.test import Client
 from django.urls import reverse
+from rest_framework import parsers, permissions, renderers, versioning
+from rest_framework.views import APIView
 
 from django_payram.payments import open_payment
 from django_payram.testing.factories import PaymentFactory
+from django_payram.testing.payram import TEST_KEY
 
 pytestmark = pytest.mark.django_db
 
@@ -55,6 +58,12 @@ def test_a_front_end_without_a_session_or_csrf_token_pays(payram, payment, setti
     assert client.get(addresses(payment)[1]).json() == {"methods": [], "chosen": None, "hosted_url": ""}
 
 
+def test_a_choice_is_not_called_refused_while_payram_has_not_said_what_it_offers(client, payment, settings):
+    settings.PAYRAM = {"default": {**settings.PAYRAM["default"], "API_KEY": TEST_KEY[::-1]}}
+    answer = client.post(addresses(payment)[1], {"method": "USDC-BASE"}, content_type="application/json")
+    assert answer.status_code == 503
+
+
 @pytest.mark.parametrize("accept", [BROWSER, "application/json", "*/*", ""])
 def test_a_browser_that_opens_the_json_gets_json(client, accept):
     payment = PaymentFactory()
@@ -76,3 +85,27 @@ def test_a_choice_that_is_none_is_refused_with_a_sentence(client, payment, body)
     answer = client.post(addresses(payment)[1], body, content_type="application/json")
     assert answer.status_code == 400
     assert set(answer.json()) == {"detail"}
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value"),
+    [
+        ("versioning_class", versioning.NamespaceVersioning),
+        ("versioning_class", versioning.QueryParameterVersioning),
+        ("versioning_class", versioning.AcceptHeaderVersioning),
+        ("permission_classes", [permissions.IsAuthenticated]),
+        ("renderer_classes", [renderers.StaticHTMLRenderer]),
+        ("parser_classes", [parsers.FileUploadParser]),
+    ],
+)
+def test_the_json_of_a_payment_does_not_depend_on_the_shops_own(
+    client, payment, settings, monkeypatch, attribute, value
+):
+    """The REST framework reads most of its settings once, into the class of all views."""
+    settings.REST_FRAMEWORK = {"UNAUTHENTICATED_USER": None, "COERCE_DECIMAL_TO_STRING": False}
+    monkeypatch.setattr(versioning.BaseVersioning, "allowed_versions", ["v1"])
+    monkeypatch.setattr(APIView, attribute, value)
+    state, methods = addresses(payment)
+    assert client.get(state).json()["amount_usd"] == "49.99"
+    answer = client.post(methods, {"method": "USDC-BASE"}, content_type="application/json")
+    assert (answer.status_code, len(answer.json()["methods"])) == (200, 8)

@@ -171,8 +171,20 @@ def test_a_price_that_is_too_old_is_not_shown(client, embedded):
         rows.update(priced_at=then)
         text = page(client, embedded)
         assert "payram-amount" not in text
-        assert "gives no price for this coin just now" in text
+        assert "The payment server does not answer just now" in text
         assert embedded.url.replace("&", "&amp;") in text
+
+
+def test_a_coin_that_has_no_price_any_more_leaves_the_others(client, embedded):
+    choose(client, embedded, "BTC-BTC")
+    quote = PaymentQuote.objects.using(database()).get(pk=embedded.pk)
+    for kept in quote.methods:
+        kept["price_usd"] = None if kept["currency"] == "BTC" else kept["price_usd"]
+    quote.save()
+    text = page(client, embedded)
+    assert "gives no price for this coin just now" in text
+    assert "on Ethereum" in text
+    assert "payram-amount" not in text
 
 
 def test_prices_are_asked_for_again_while_somebody_looks(client, embedded):
@@ -236,3 +248,34 @@ def test_nothing_can_be_chosen_for_a_payment_that_takes_no_money(payram, client,
     assert answer.status_code == 200
     assert PaymentQuote.objects.using(database()).get(pk=embedded.pk).chosen == ""
     assert client.get(address(embedded)).url == address(embedded, "status")
+
+
+@pytest.mark.parametrize("priced_at", [None, timedelta(minutes=11)])
+def test_no_choice_is_offered_without_a_coin(client, embedded, priced_at):
+    then = priced_at and timezone.now() - priced_at
+    PaymentQuote.objects.using(database()).filter(pk=embedded.pk).update(priced_at=then)
+    text = page(client, embedded)
+    assert "The payment server does not answer just now" in text
+    assert "Choose what you pay with" not in text
+
+
+def test_nothing_is_asked_for_when_nothing_is_missing(client, embedded):
+    choose(client, embedded, "USDC-BASE")
+    rows = Payment.objects.using(database()).filter(pk=embedded.pk)
+    rows.update(state="PARTIALLY_FILLED", filled_usd=embedded.amount_usd, checked_at=timezone.now())
+    assert "payram-amount" not in page(client, embedded)
+
+
+def test_what_only_a_page_that_renews_itself_does_is_not_said_of_a_page_of_the_shop(payram, payment, client, rf):
+    choose(client, payment, "USDC-BASE")
+    request = rf.get("/orders/1/")
+    request.user, request.resolver_match = AnonymousUser(), None
+    context = {"request": request, "payment": payment}
+    said = Template("{% load payram %}{% payram_pay payment %}").render(Context(context))
+    assert "payram-address" in said
+    assert "renewed while this page is open" in page(client, payment)
+    assert "renewed while this page is open" not in said
+    PaymentQuote.objects.using(database()).update(methods=None)
+    said = Template("{% load payram %}{% payram_pay payment %}").render(Context(context))
+    assert "does not answer just now" in said
+    assert "tries again by itself" not in said

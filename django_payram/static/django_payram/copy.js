@@ -8,10 +8,15 @@
   document.addEventListener("click", (event) => {
     const button = event.target.closest("button[data-copy]");
     if (button === null) return;
-    const field = document.getElementById(button.dataset.copy);
+    // A page of the shop may show two payments, each with its own address.
+    const field = button.closest(".payram-pay, body").querySelector(`#${button.dataset.copy}`);
     // Where the browser refuses, a field is chosen and can be copied by keyboard.
     field.select?.();
-    navigator.clipboard.writeText(field.value ?? field.textContent).then(() => { button.textContent = button.dataset.copied; }, () => {});
+    navigator.clipboard.writeText(field.value ?? field.textContent).then(() => {
+      button.textContent = button.dataset.copied;
+      // A screen reader would go on to call it by the label.
+      button.removeAttribute("aria-label");
+    }, () => {});
   });
   show();
   // A part of the page may be exchanged for a newer one.

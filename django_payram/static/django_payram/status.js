@@ -7,9 +7,10 @@
   let known = card() && meaning(card());
 
   // What the server said. Tokens against forged requests differ each time, and scripts may have changed the page since.
+  // What was wrong with a choice is said once, and must stay long enough to be read.
   function meaning(section) {
     const copy = section.cloneNode(true);
-    for (const field of copy.querySelectorAll("input[name=csrfmiddlewaretoken]")) field.remove();
+    for (const field of copy.querySelectorAll("input[name=csrfmiddlewaretoken], [role=alert]")) field.remove();
     return copy.outerHTML;
   }
 
