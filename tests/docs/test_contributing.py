@@ -125,3 +125,13 @@ def test_the_hooks_are_what_ci_runs():
     for hook in HOOKS:
         assert hook["entry"].replace(" --force-exclude", "") in lint
     assert {repo["repo"] for repo in REPOS} == {"local"}
+
+
+def test_the_site_is_built_as_here():
+    site = yaml.safe_load((ROOT / ".readthedocs.yaml").read_text())
+    assert (ROOT / site["sphinx"]["configuration"]).exists()
+    assert site["sphinx"]["fail_on_warning"]
+    (install,) = site["python"]["install"]
+    assert set(install["extra_requirements"]) <= set(PYPROJECT["project"]["optional-dependencies"])
+    configuration = (ROOT / "docs" / "conf.py").read_text()
+    assert "\nnitpicky = True\n" in configuration
