@@ -75,7 +75,13 @@ def test_every_program_comes_with_the_project():
     used = set(named(r"\.venv/bin/([\w-]+)"))
     assert {"pytest", "tox", "mutmut", "twine", "pre-commit", "python", "pip"} <= used <= programs()
     assert set(named(r'"\.\[(\w+)\]"')) == {"dev", "mutation"} <= set(PYPROJECT["project"]["optional-dependencies"])
-    assert set(named(r"python -m ([\w.]+)")) == {"venv", "build", "tests.reliability", "tests.mutation"}
+    assert set(named(r"python -m ([\w.]+)")) == {
+        "venv",
+        "build",
+        "tests.reliability",
+        "tests.mutation",
+        "tests.browser.screenshots",
+    }
 
 
 def test_every_file_that_is_named_exists():
