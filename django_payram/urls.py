@@ -5,9 +5,12 @@ from __future__ import annotations
 from django.urls import path
 
 from django_payram.views import PayView, ReturnView, StatusView, WebhookView
-from django_payram.views.api import PaymentMethodsAPIView, StatusAPIView
+from django_payram.views.decorators import outside_transactions
+from django_payram.views.on_demand import OnDemandView
 
 app_name = "payram"
+
+API = "django_payram.views.api"
 
 urlpatterns = [
     path("webhook/", WebhookView.as_view(), name="webhook"),
@@ -15,8 +18,12 @@ urlpatterns = [
     path("webhook", WebhookView.as_view()),
     path("payments/<uuid:token>/", StatusView.as_view(), name="status"),
     path("payments/<uuid:token>/pay/", PayView.as_view(), name="pay"),
-    path("payments/<uuid:token>/state/", StatusAPIView.as_view(), name="status-api"),
-    path("payments/<uuid:token>/methods/", PaymentMethodsAPIView.as_view(), name="methods-api"),
+    path("payments/<uuid:token>/state/", outside_transactions(OnDemandView(API, "StatusAPIView")), name="status-api"),
+    path(
+        "payments/<uuid:token>/methods/",
+        outside_transactions(OnDemandView(API, "PaymentMethodsAPIView")),
+        name="methods-api",
+    ),
     path("return/", ReturnView.as_view(), name="return"),
     path("return", ReturnView.as_view()),
 ]

@@ -25,6 +25,7 @@ def shown(amount):
         (Decimal("49.98999999"), "49.98 USD"),
         (Decimal("0.00999"), "0.00 USD"),
         (Decimal("12345.60000000"), "12345.60 USD"),
+        (Decimal("-9.995"), "-10.00 USD"),
         (None, ""),
     ],
 )

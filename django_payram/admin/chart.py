@@ -54,11 +54,11 @@ def bars(periods: Mapping[date, Sums], of: Range, *, by: str) -> list[Bar]:
     if of.since is None or of.until is None:
         return []
     firsts = _firsts(of.since, of.until, by)[-MOST_BARS:]
-    tallest = max((max(sums.received, sums.refunded) for sums in periods.values()), default=0)
+    shown = [periods.get(first, Sums()) for first in firsts]
+    tallest = max((max(sums.received, sums.refunded) for sums in shown), default=0)
     step = WIDTH // max(len(firsts), 1)
     found = []
-    for place, first in enumerate(firsts):
-        sums = periods.get(first, Sums())
+    for place, (first, sums) in enumerate(zip(firsts, shown, strict=True)):
         heights = _height(sums.received, tallest), _height(sums.refunded, tallest)
         found.append(Bar(first, sums, place * step, max(step - 2, 2), *heights))
     return found

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
+from asgiref.sync import sync_to_async
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
+from django.core.handlers.asgi import ASGIRequest
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.http import StreamingHttpResponse
 from django.template.response import TemplateResponse
@@ -21,13 +24,19 @@ from django_payram.reports.figures import FIRST_DAY, LAST_DAY, Range, bounds, fi
 from django_payram.reports.rows import as_csv, of_payments
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
 
     from django.contrib.admin import ModelAdmin
     from django.db.models import QuerySet
     from django.http import HttpRequest, HttpResponse
 
 PERIODS = {"day": _("Day"), "week": _("Week"), "month": _("Month")}
+
+LINES = 100
+"""Lines of a file that are sent at a time."""
+
+ENCODING_MARK = "\ufeff"
+"""With this a file begins, so that Excel reads it as UTF-8 and not in the encoding of its country."""
 
 FIRST_SHOWN = timedelta(days=29)
 """The overview begins with the last thirty days."""
@@ -42,7 +51,7 @@ class RangeForm(forms.Form):
 
     since = forms.DateField(label=_("From"), required=False, widget=DATE_INPUT, validators=POSSIBLE)
     until = forms.DateField(label=_("To"), required=False, widget=DATE_INPUT, validators=POSSIBLE)
-    by = forms.ChoiceField(label=_("By"), required=False, choices=[("", _("What fits")), *PERIODS.items()])
+    by = forms.ChoiceField(label=_("Grouped by"), required=False, choices=[("", _("What fits")), *PERIODS.items()])
     project = forms.ChoiceField(label=_("Project"), required=False)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -66,8 +75,7 @@ def overview_view(model_admin: ModelAdmin[Payment], request: HttpRequest) -> Htt
     """Show the figures of a range of dates."""
     if not model_admin.has_view_permission(request):
         raise PermissionDenied
-    now = timezone.now()
-    today = timezone.localdate(now) if timezone.is_aware(now) else now.date()
+    today = Range().day_of(timezone.now())
     form = RangeForm(request.GET or {"since": today - FIRST_SHOWN, "until": today})
     request.current_app = model_admin.admin_site.name
     context = {
@@ -96,20 +104,30 @@ def _found(asked: dict[str, Any]) -> dict[str, Any]:
     of = bounds(Range(asked["since"], asked["until"], asked["project"]))
     by = asked["by"] or natural_period(of)
     found = figures(of, by=by)
+    drawn = bars(found.periods, of, by=by)
     return {
         "of": of,
         "by": PERIODS[by],
         "found": found,
-        "bars": bars(found.periods, of, by=by),
+        "bars": drawn,
+        "is_cut": bool(drawn) and min(found.periods, default=LAST_DAY) < drawn[0].first,
         "statuses": [(status, word(status), count) for status, count in found.statuses.items()],
     }
 
 
+async def _from_thread(parts: Iterator[str]) -> AsyncIterator[str]:
+    """Yield the parts one by one. Of an ordinary iterator Django would hold the whole in memory under ASGI."""
+    while part := await sync_to_async(lambda: next(parts, ""))():
+        yield part
+
+
 @admin.action(description=_("Download as CSV"))
 def download(
-    _model_admin: ModelAdmin[Payment], _request: HttpRequest, queryset: QuerySet[Payment]
+    _model_admin: ModelAdmin[Payment], request: HttpRequest, queryset: QuerySet[Payment]
 ) -> StreamingHttpResponse:
     """Send the chosen payments, or all that the filters leave, with their refunds; few are held in memory at a time."""
-    lines = as_csv(of_payments(queryset.order_by(), zone=Range().zone))
+    lines = chain([ENCODING_MARK], as_csv(of_payments(queryset.order_by(), zone=Range().zone)))
+    parts = iter(lambda: "".join(islice(lines, LINES)), "")
+    content = _from_thread(parts) if isinstance(request, ASGIRequest) else parts
     headers = {"Content-Disposition": 'attachment; filename="payments.csv"', "Cache-Control": "no-store"}
-    return StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8", headers=headers)
+    return StreamingHttpResponse(content, content_type="text/csv; charset=utf-8", headers=headers)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, cast
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ValidationError
 from django.db import models, router
-from django.db.models import Case, F, Q, Sum, When
+from django.db.models import Case, F, Q, When
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -30,6 +30,7 @@ from django_payram.models.statuses import (
     REFUNDED,
     SUMS,
     ZERO,
+    Total,
     has_status,
     is_held,
     status_of,
@@ -143,14 +144,16 @@ class PaymentQuerySet(models.QuerySet["Payment"]):
         return received - refunded
 
     def _sums(self) -> tuple[Decimal, Decimal]:
-        rows = self
-        if rows.query.is_sliced or rows.query.combinator or len(rows.query.alias_map) > 1:
-            # A join may bring a payment more than once, and a slice cannot be filtered further.
+        rows, query = self, self.query
+        has_places = any(each.contains_over_clause for each in query.annotations.values())
+        is_chosen = query.is_sliced or query.combinator or query.distinct_fields or has_places
+        if is_chosen or len(query.alias_map) > 1:
+            # A join may bring a payment more than once; a slice, or the first of each order, cannot be filtered.
             rows = Payment.objects.using(self.db).filter(pk__in=list(self.values_list("pk", flat=True)))
         received = Case(When(parent=None, then=OWN_USD + F("topped_up_usd")), output_field=DOLLARS)
-        sums = rows.aggregate(received=Sum(received), refunded=Sum("refunded_usd"))
+        sums = rows.aggregate(received=Total(received), refunded=Total("refunded_usd"))
         alone = rows.filter(parent__isnull=False).exclude(parent__in=rows.filter(parent=None).values("pk"))
-        others = alone.aggregate(received=Sum(OWN_USD))
+        others = alone.aggregate(received=Total(OWN_USD))
         return (sums["received"] or ZERO) + (others["received"] or ZERO), sums["refunded"] or ZERO
 
 

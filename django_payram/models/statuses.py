@@ -7,7 +7,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
-from django.db.models import Case, DecimalField, F, Q, When
+from django.db.models import Case, DecimalField, F, Q, Sum, When
 from django.db.models.functions import Coalesce, Round
 
 from django_payram.models.states import FULLY_FILLED, Review, State, Status
@@ -46,6 +46,17 @@ class _Exact(Round):
 
 def _rounded(sum_: Combinable) -> Round:
     return _Exact(sum_, precision=8, output_field=DOLLARS)
+
+
+class Total(Sum):
+    """The sum of an amount over many rows. On SQLite dollars and their parts are added apart, as whole numbers."""
+
+    def as_sqlite(self, compiler: Any, connection: BaseDatabaseWrapper, **context: Any) -> Any:
+        """Return the sum to the last place: floating-point numbers would lose a cent over some thousand rows."""
+        whole = "CAST(%(expressions)s AS INTEGER)"
+        template = f"(SUM({whole}) + SUM(ROUND((%(expressions)s - {whole}) * 1e8)) / 1e8)"
+        sql, params = self.as_sql(compiler, connection, template=template, **context)
+        return sql, (*params,) * 3
 
 
 SUMS: Mapping[str, Any] = MappingProxyType(

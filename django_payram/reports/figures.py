@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import connections
-from django.db.models import BooleanField, Case, Count, ExpressionWrapper, Max, Min, Q, Sum, Value, When
+from django.db.models import BooleanField, Case, Count, ExpressionWrapper, Max, Min, Q, Value, When
 from django.db.models.functions import TruncDay, TruncMonth, TruncWeek
 from django.utils.timezone import get_current_timezone, is_aware
 
 from django_payram.models import Payment, Refund, Status, database
 from django_payram.models.states import AWAITING
-from django_payram.models.statuses import STATUSES, SUMS, ZERO
+from django_payram.models.statuses import STATUSES, SUMS, ZERO, Total
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -91,6 +91,10 @@ class Range:
         """Return the refunds that were recorded in the range."""
         return Refund.objects.using(database()).filter(self.holds("created_at"), self.is_of("payment__project"))
 
+    def day_of(self, moment: datetime) -> date:
+        """Return the day on which figures count the moment."""
+        return (moment.astimezone(self.zone) if is_aware(moment) else moment).date()
+
     def _begin_of(self, day: date) -> datetime:
         return datetime.combine(day, time(), tzinfo=self.zone)
 
@@ -108,10 +112,11 @@ class Sums:
         """What is left."""
         return self.received - self.refunded
 
-    def add(self, received: Decimal, payments: int) -> None:
+    def add(self, received: Decimal, payments: int, refunded: Decimal = ZERO) -> None:
         """Count payments."""
         self.received += received
         self.payments += payments
+        self.refunded += refunded
 
 
 @dataclass
@@ -147,9 +152,10 @@ def bounds(of: Range) -> Range:
         rows.aggregate(last=Max("paid_at"))["last"],
         of.refunds().aggregate(last=Max("created_at"))["last"],
     ]
-    days = [(moment.astimezone(of.zone) if is_aware(moment) else moment).date() for moment in ends if moment]
+    days = [of.day_of(moment) for moment in ends if moment]
     if not days:
         return of
+    days += [day for day in (of.since, of.until) if day is not None]
     return Range(of.since or min(days), of.until or max(days), of.project)
 
 
@@ -168,12 +174,12 @@ def figures(of: Range, *, by: str) -> Figures:
     coins: dict[tuple[str, str], Sums] = defaultdict(Sums)
     paid = of.paid().annotate(period=PERIODS[by]("paid_at", tzinfo=of.zone)).order_by()
     groups: Any = paid.values_list("period", "currency", "blockchain")
-    groups = groups.annotate(received=Sum(SUMS["received_usd"]), payments=Count("*"))
+    groups = groups.annotate(received=Total(SUMS["received_usd"]), payments=Count("*"))
     for period, currency, blockchain, received, count in groups:
         for sums in (found.total, periods[period.date()], coins[currency, blockchain]):
             sums.add(received, count)
     refunds = of.refunds().annotate(period=PERIODS[by]("created_at", tzinfo=of.zone)).order_by()
-    for period, refunded in refunds.values_list("period").annotate(refunded=Sum("amount_usd")):
+    for period, refunded in refunds.values_list("period").annotate(refunded=Total("amount_usd")):
         periods[period.date()].refunded += refunded
         found.total.refunded += refunded
     found.periods = dict(sorted(periods.items()))
@@ -199,18 +205,19 @@ def _count_links(found: Figures, of: Range) -> None:
 def _count_unpaid(found: Figures, of: Range) -> None:
     """Look through the unpaid payments once, both for those of the range and for what stands now."""
     rows = Payment.objects.using(database()).filter(of.is_of(), paid_at=None, parent=None)
-    in_range = ExpressionWrapper(of.holds("created_at") | Q(pk__in=[]), output_field=BooleanField())
+    in_range = ExpressionWrapper(of.holds("created_at") or ~Q(pk__in=[]), output_field=BooleanField())
     is_open = ExpressionWrapper(IS_OPEN, output_field=BooleanField())
     groups: Any = _with_status(rows, tuple(STATUSES)).annotate(in_range=in_range, waits=is_open)
     groups = groups.values_list("word", "in_range", "waits")
-    for word, counts, waits, count, received in groups.annotate(count=Count("*"), usd=Sum(SUMS["received_usd"])):
+    groups = groups.annotate(count=Count("*"), usd=Total(SUMS["received_usd"]), back=Total("refunded_usd"))
+    for word, counts, waits, count, received, refunded in groups:
         status = Status(word)
         found.statuses[status] += count if counts else 0
         found.unpaid.add(received, count)
         if status == Status.HELD:
-            found.held.add(received, count)
+            found.held.add(received, count, refunded)
         if waits:
-            found.open.add(received, count)
+            found.open.add(received, count, refunded)
 
 
 def _with_status(payments: PaymentQuerySet, statuses: tuple[Status, ...]) -> PaymentQuerySet:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_DOWN, Decimal
+from decimal import ROUND_FLOOR, Decimal
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -67,7 +67,7 @@ def usd(amount: Decimal | None) -> str:
     """Return US dollars with two places in the reader's format, rounded down: never more than there is."""
     if amount is None:
         return ""
-    cents = Decimal(amount).quantize(Decimal("0.01"), rounding=ROUND_DOWN)
+    cents = Decimal(amount).quantize(Decimal("0.01"), rounding=ROUND_FLOOR)
     return _("%(amount)s USD") % {"amount": number_format(cents, decimal_pos=2)}
 
 

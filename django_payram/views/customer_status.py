@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, ROUND_UP
 from types import MappingProxyType
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from django.utils import timezone
 from django.utils.formats import number_format
+from django.utils.translation import get_language_bidi
 from django.utils.translation import gettext_lazy as _
 
 from django_payram.models import Review, Status
@@ -85,9 +87,10 @@ MORE_COMING_SENTENCE = _(
     "Please wait for it before you send the rest."
 )
 
-PART_SENTENCE = _("A part of %(amount)s USD has arrived. Please send the rest to the same address.")
+PART_SENTENCE = _("A part of the %(amount)s USD has arrived. Please send the rest to the same address.")
 CLOSED_PART_SENTENCE = _(
-    "A part of %(amount)s USD has arrived before the link closed. The shop has been told and will settle this with you."
+    "A part of the %(amount)s USD has arrived before the link closed. "
+    "The shop has been told and will settle this with you."
 )
 """For servers that do not say how much has come."""
 
@@ -107,6 +110,8 @@ TONES: Mapping[Status, str] = MappingProxyType(
         Status.FAILED: "stop",
     }
 )
+
+AMOUNT = re.compile(r"\d[\d.,\u00a0\u202f\u066b\u066c]{0,40}[\u00a0 ]USD")
 
 FINAL = frozenset({Status.PAID, Status.OVERPAID, Status.REFUNDED, Status.FAILED})
 """Nothing more happens by itself. An expired link is not final: late money may come."""
@@ -185,7 +190,7 @@ def customer_status(payment: Payment) -> CustomerStatus:
     return CustomerStatus(
         status=status,
         title=str(title),
-        sentence=sentence % words,
+        sentence=_isolated(sentence % words),
         tone=tone,
         is_final=status in FINAL,
         # Of what was sent back in part, PayRam's page would ask for too little.
@@ -194,6 +199,15 @@ def customer_status(payment: Payment) -> CustomerStatus:
         warning=str(DO_NOT_SEND) if is_over or status in DEAD else "",
         is_repeatable=is_over or status in REPEATABLE,
         **figures,
+    )
+
+
+def _isolated(sentence: str) -> str:
+    """Return a sentence in which no amount changes places with its currency where it is read from right to left."""
+    return (
+        AMOUNT.sub("\N{FIRST STRONG ISOLATE}\\g<0>\N{POP DIRECTIONAL ISOLATE}", sentence)
+        if get_language_bidi()
+        else sentence
     )
 
 

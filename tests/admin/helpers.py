@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asgiref.sync import async_to_sync
 from django.contrib.auth.models import Permission
 from django.test import Client
 
@@ -9,6 +10,16 @@ from django.test import Client
 def text(response):
     assert response.status_code == 200
     return response.content.decode()
+
+
+def streamed(response):
+    """Return the file of a streaming response as its server sends it: under ASGI an asynchronous one."""
+    assert response.streaming
+
+    async def read():
+        return b"".join([part async for part in response])
+
+    return async_to_sync(read)() if hasattr(response, "asgi_request") else b"".join(response)
 
 
 def clerk(django_user_model, *permissions, name="clerk"):

@@ -8,14 +8,17 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.contrib.auth.models import Permission
-from django.test import Client
+from django.db import connections
+from django.test import AsyncRequestFactory, Client
 from django.utils import timezone
 
-from django_payram.models import State
+from django_payram.admin import overview
+from django_payram.models import Payment, State, database
 from django_payram.payments import record_refund
 from django_payram.testing.factories import PaymentFactory
-from tests.admin.helpers import text
+from tests.admin.helpers import streamed, text
 
 pytestmark = pytest.mark.django_db
 
@@ -40,6 +43,11 @@ def test_the_overview_shows_what_came_in(admin_client, payment):
 def test_a_shop_without_payments_has_an_overview(admin_client):
     assert "Nothing came in." in text(admin_client.get(OVERVIEW))
     assert "Nothing came in." in text(admin_client.get(OVERVIEW, {"since": "", "until": ""}))
+
+
+@pytest.mark.parametrize("query", ["since=&until=", "since=2026-01-01", "until=2026-01-01"])
+def test_a_range_without_an_end_is_said_as_one(admin_client, query):
+    assert "None" not in text(admin_client.get(f"{OVERVIEW}?{query}"))
 
 
 @pytest.mark.parametrize("query", ["since=&until=", "by=week", "by=month&since=2020-01-01", "project=default"])
@@ -67,6 +75,22 @@ def test_dates_at_the_ends_of_the_calendar_are_survived(admin_client, payment, q
     assert admin_client.get(f"{OVERVIEW}?{query}").status_code == 200
 
 
+def test_ranges_a_click_away_keep_the_project(admin_client, payment):
+    PaymentFactory(project="other & more", state=State.FILLED, filled_usd=1, review="amount")
+    shown = text(admin_client.get(OVERVIEW, {"project": "other & more", "by": "month"}))
+    assert shown.count("&amp;by=month&amp;project=other%20%26%20more") == 4
+    assert "?status=held&amp;project__exact=other%20%26%20more" in shown
+
+
+@pytest.mark.not_in("second", "naive", reason="times without a zone are those of the shop")
+def test_the_last_day_is_today_by_the_days_of_the_figures(admin_client, settings, monkeypatch):
+    """A MariaDB that knows no time zones has those of UTC."""
+    monkeypatch.setattr(connections[database()].features, "has_zoneinfo_database", False)
+    now = timezone.now()
+    settings.TIME_ZONE = "Pacific/Pago_Pago" if now.hour < 11 else "Pacific/Kiritimati"
+    assert f'value="{now.date()}"' in text(admin_client.get(OVERVIEW))
+
+
 def test_bars_are_drawn_for_days_without_money_too(admin_client, payment):
     payment.paid_at = timezone.now() - timedelta(days=3)
     payment.save()
@@ -91,9 +115,45 @@ def test_the_filtered_list_is_a_file(admin_client, payment):
     left_out = PaymentFactory()
     data = {"action": "download", "_selected_action": [payment.pk, other.pk]}
     answer = admin_client.post(LIST, data)
-    assert answer.streaming
     assert answer["Content-Disposition"] == 'attachment; filename="payments.csv"'
-    rows = list(csv.DictReader(io.StringIO(b"".join(answer.streaming_content).decode())))
-    assert [row["kind"] for row in rows] == ["payment", "payment", "refund", "total"]
-    assert left_out.reference not in {row["reference"] for row in rows}
-    assert (rows[-1]["received_usd"], rows[-1]["net_usd"]) == ("80.00", "69.99")
+    found = list(csv.DictReader(io.StringIO(streamed(answer).decode("utf-8-sig"))))
+    assert [row["kind"] for row in found] == ["payment", "payment", "refund", "total"]
+    assert left_out.reference not in {row["reference"] for row in found}
+    assert (found[-1]["received_usd"], found[-1]["net_usd"]) == ("80.00", "69.99")
+
+
+def chosen(*payments):
+    return {"action": "download", "_selected_action": [payment.pk for payment in payments]}
+
+
+def test_a_spreadsheet_is_told_the_encoding(admin_client, payment):
+    """Without the mark Excel takes UTF-8 for the encoding of its country."""
+    assert streamed(admin_client.post(LIST, chosen(payment))).startswith(b"\xef\xbb\xbfkind,")
+
+
+def test_an_asynchronous_server_reads_a_file_a_few_rows_at_a_time(monkeypatch):
+    read = []
+
+    def five(payments, *, zone):
+        for number in range(5):
+            read.append(number)
+            yield {"kind": "payment"}
+
+    monkeypatch.setattr(overview, "of_payments", five)
+    monkeypatch.setattr(overview, "LINES", 2)
+    answer = overview.download(None, AsyncRequestFactory().post(LIST), Payment.objects.all())
+
+    async def send():
+        return [len(read) async for _part in answer]
+
+    assert async_to_sync(send)() == [0, 2, 4, 5]
+
+
+def test_a_chart_of_a_part_says_so_and_is_drawn_to_its_own_scale(admin_client, payment):
+    long_ago = timezone.now() - timedelta(days=400)
+    PaymentFactory(paid=True, filled_usd=1_000_000, created_at=long_ago, paid_at=long_ago)
+    answer = admin_client.get(OVERVIEW, {"since": "", "by": "day"})
+    bars = answer.context["bars"]
+    assert (len(bars), max(bar.received for bar in bars)) == (120, 200)
+    assert "The chart begins with" in text(answer)
+    assert "The chart begins with" not in text(admin_client.get(OVERVIEW, {"since": "", "by": "month"}))

@@ -149,3 +149,33 @@ def test_a_script_of_the_shop_pays_without_leaving_the_page(customer, demo):
     wallet.get_by_role("button", name="Pay in full", exact=True).click()
     expect(tab.locator("#pay-here .news")).to_have_text("14.50 USD have been paid. Thank you!")
     assert tab.url == order_url
+
+
+@pytest.mark.parametrize(
+    ("language", "direction", "title"),
+    [
+        ("de", "ltr", "Wählen Sie, womit"),
+        ("ar", "rtl", "اختر"),
+        ("ja", "ltr", "お支払い"),
+        ("sv", "ltr", "Choose what you pay with"),
+    ],
+)
+def test_the_page_is_in_the_language_of_the_browser(browse, library_shop, paying, language, direction, title):
+    """F98: Swedish is none of ours, and the text is English then."""
+    context, _errors = browse(locale=language, viewport={"width": 380, "height": 800})
+    tab = context.new_page()
+    address = paying.status_url
+    # This shop cannot reach PayRam: what the other one has heard of offers is in the database of both.
+    paying.tab.goto(f"{address}pay/")
+    tab.goto(address.replace(paying.shop, library_shop))
+    expect(tab.locator("#payram-pay-title")).to_be_visible()
+    said = "en" if language == "sv" else language
+    assert tab.evaluate("[document.documentElement.lang, document.documentElement.dir]") == [said, direction]
+    assert title in tab.locator("#payram-pay-title").text_content()
+    tab.screenshot(path=SCREENSHOTS / f"choose-{language}.png", full_page=True)
+    paying.tab.get_by_role("button", name="USDC on Base").click()
+    tab.reload()
+    expect(tab.locator("#payram-address")).to_be_visible()
+    tab.screenshot(path=SCREENSHOTS / f"send-{language}.png", full_page=True)
+    assert serious(tab) == []
+    assert tab.evaluate(TOO_WIDE) <= 0

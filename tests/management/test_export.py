@@ -78,7 +78,7 @@ def test_json_lines_have_the_same_rows(payment):
     assert lines[2]["net_usd"] == "40.00"
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1"])
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t1", "\r1", "\n1"])
 def test_what_a_spreadsheet_would_compute_is_text(text):
     PaymentFactory(paid=True, order_number=text)
     row, _total = table()
@@ -86,10 +86,10 @@ def test_what_a_spreadsheet_would_compute_is_text(text):
 
 
 def test_times_have_an_offset_and_their_zone_is_named(payment, settings):
-    row, *_others = table()
-    if settings.USE_TZ:
-        assert timezone.datetime.fromisoformat(row["paid_at"]).utcoffset() is not None
-        assert row["time_zone"]
+    row, *_others, total = table()
+    has_offset = timezone.datetime.fromisoformat(row["paid_at"]).utcoffset() is not None
+    assert has_offset == settings.USE_TZ
+    assert {row["time_zone"], total["time_zone"]} <= {settings.TIME_ZONE, "UTC"}
 
 
 def test_the_range_and_the_project_choose(payment):
@@ -137,6 +137,13 @@ def test_arguments_that_make_no_sense_end_with_code_2(arguments, said):
     assert caught.value.returncode == 2
 
 
+def test_a_project_that_is_not_set_up_any_more_is_known_by_its_payments():
+    payment = PaymentFactory(paid=True, project="old", paid_at=timezone.now() - timedelta(days=400))
+    Refund.objects.create(payment=payment, amount_usd=1)
+    day = (timezone.now() - timedelta(days=30)).strftime("%Y-%m-%d")
+    assert [row["kind"] for row in table("--project", "old", "--paid-since", day)] == ["refund", "total"]
+
+
 def test_a_file_is_written(payment, tmp_path):
     path = tmp_path / "payments.csv"
     exported("--output", str(path))
@@ -145,8 +152,32 @@ def test_a_file_is_written(payment, tmp_path):
         exported("--output", str(tmp_path / "missing" / "payments.csv"))
 
 
+def test_standard_output_is_a_file_in_utf_8_whatever_the_terminal_speaks(payment):
+    payment.order_number = "K\u00e4se \u2192"
+    payment.save()
+    raw = io.BytesIO()
+    out = io.TextIOWrapper(raw, encoding="ascii", newline="\r\n")
+    call_command("payram_export", stdout=out)
+    out.flush()
+    assert raw.getvalue().decode() == exported()
+
+
+class Full(io.StringIO):
+    def write(self, text):
+        raise OSError(28, "No space left on device")
+
+
+def test_a_file_that_cannot_be_finished_is_said_to_be_none(payment, tmp_path, monkeypatch):
+    with pytest.raises(CommandError, match="standard output cannot be written: No space left on device"):
+        call_command("payram_export", stdout=Full())
+    path = tmp_path / "payments.csv"
+    monkeypatch.setattr(type(path), "open", lambda *_args, **_options: Full())
+    with pytest.raises(CommandError, match=r"payments\.csv cannot be written: No space left on device"):
+        exported("--output", str(path))
+
+
 def test_rows_are_read_a_page_at_a_time(monkeypatch, django_assert_num_queries):
     monkeypatch.setattr(rows, "AT_ONCE", 2)
     PaymentFactory.create_batch(5, paid=True)
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(6):
         assert len(table()) == 6

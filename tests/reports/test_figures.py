@@ -92,6 +92,11 @@ def test_links_are_counted_by_status_and_by_whether_they_are_paid():
     assert found.median_to_paid == (timedelta(minutes=30) + timedelta(days=30, hours=2)) / 2
 
 
+def test_links_are_counted_in_a_range_without_ends_too():
+    PaymentFactory(created_at=at("2026-11-03"))
+    assert figures(Range(), by="month").statuses == {Status.WAITING: 1}
+
+
 def test_a_project_can_be_told_by_itself():
     other = paid("2026-11-03", project="other")
     refund(other, "2026-11-04", "7")
@@ -119,6 +124,21 @@ def test_open_ends_are_the_first_and_the_last_day():
     refund(first, "2026-11-20", "1")
     assert bounds(Range()) == Range(date(2025, 2, 1), date(2026, 11, 20))
     assert bounds(Range(until=date(2026, 1, 1))) == Range(date(2025, 2, 1), date(2026, 1, 1))
+
+
+def test_an_open_end_never_lies_before_the_other_one():
+    paid("2026-11-03")
+    assert bounds(Range(since=date(2030, 1, 1))) == Range(date(2030, 1, 1), date(2030, 1, 1))
+    assert bounds(Range(until=date(2020, 1, 1))) == Range(date(2020, 1, 1), date(2020, 1, 1))
+
+
+def test_what_is_held_is_told_without_what_was_sent_back_of_it():
+    held = PaymentFactory(state=State.FILLED, filled_usd=30, review="amount")
+    refund(held, "2026-11-03", "12")
+    partly = PaymentFactory(partly_paid=True)
+    refund(partly, "2026-11-03", "5")
+    found = figures(NOVEMBER, by="day")
+    assert (found.held.net, found.open.net, found.unpaid.received) == (18, 15, 50)
 
 
 @pytest.mark.parametrize(("days", "by"), [(1, "day"), (45, "day"), (46, "week"), (200, "week"), (201, "month")])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import FrozenInstanceError
 from datetime import timedelta
 from decimal import Decimal
@@ -299,11 +300,11 @@ def test_what_is_shown_cannot_be_changed():
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [
-        ({}, "A part of 49.99 USD has arrived. Please send the rest to the same address."),
+        ({}, "A part of the 49.99 USD has arrived. Please send the rest to the same address."),
         (
             {"closed_at": NOW},
             (
-                "A part of 49.99 USD has arrived before the link closed. "
+                "A part of the 49.99 USD has arrived before the link closed. "
                 "The shop has been told and will settle this with you."
             ),
         ),
@@ -331,3 +332,17 @@ def test_a_link_that_the_setting_of_now_does_not_allow_is_no_button(settings, ba
     """F80: the setting has changed since the link was made."""
     settings.PAYRAM = {"default": {**settings.PAYRAM["default"], "BASE_URL": base_url}}
     assert customer_status(payment(State.OPEN, url=link)).url == ""
+
+
+@pytest.mark.parametrize("language", ["ar", "fa", "he"])
+def test_an_amount_keeps_its_currency_in_a_sentence_from_right_to_left(language):
+    """F98."""
+    with translation.override(language):
+        sentence = customer_status(payment(State.OPEN, amount_usd="12345.60")).sentence
+    isolated = sentence.partition("\N{FIRST STRONG ISOLATE}")[2].partition("\N{POP DIRECTIONAL ISOLATE}")[0]
+    assert re.fullmatch(r"12\D?345\D60 USD", isolated)
+
+
+def test_a_sentence_from_left_to_right_has_no_marks():
+    with translation.override("de"):
+        assert "\N{FIRST STRONG ISOLATE}" not in customer_status(payment(State.OPEN)).sentence

@@ -12,10 +12,13 @@ from tqdm import tqdm
 
 from django_payram import conf
 from django_payram.management.arguments import day
+from django_payram.models import Payment, database
 from django_payram.reports.figures import Range
 from django_payram.reports.rows import FORMATS, of_range
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from django.core.management.base import CommandParser
 
 
@@ -40,18 +43,27 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         """Write the file, a row at a time."""
         of = Range(options["paid_since"], options["paid_until"], options["project"])
-        if of.project and of.project not in conf.names() and not of.paid().exists():
+        payments = Payment.objects.using(database())
+        if of.project and of.project not in conf.names() and not payments.filter(project=of.project).exists():
             known = ", ".join(conf.names())
             raise CommandError(f"There is no project {of.project!r}. PAYRAM has: {known}.", returncode=2)
         if of.since is not None and of.until is not None and of.since > of.until:
             raise CommandError("--paid-since must not be later than --paid-until.", returncode=2)
+        path = options["output"]
+        try:
+            self._write(FORMATS[options["format"]](of_range(of)), path)
+        except OSError as exc:
+            raise CommandError(f"{path or 'standard output'} cannot be written: {exc.strerror}.") from exc
+
+    def _write(self, lines: Iterator[str], path: Path | None) -> None:
         with ExitStack() as stack:
-            try:
-                path = options["output"]
-                out = stack.enter_context(path.open("w", encoding="utf-8", newline="")) if path else self.stdout
-            except OSError as exc:
-                raise CommandError(f"{path} cannot be written: {exc.strerror}.") from exc
+            out: Any = self.stdout
+            if path is not None:
+                out = stack.enter_context(path.open("w", encoding="utf-8", newline=""))
+            elif hasattr(out, "reconfigure"):
+                # A file is in UTF-8 whatever the terminal speaks: a name that it cannot say would end the file.
+                out.reconfigure(encoding="utf-8", newline="")
             bar = stack.enter_context(tqdm(unit="row", disable=not sys.stderr.isatty(), leave=False))
-            for line in FORMATS[options["format"]](of_range(of)):
+            for line in lines:
                 out.write(line) if path else out.write(line, ending="")
                 bar.update()
