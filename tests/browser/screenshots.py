@@ -14,16 +14,15 @@ from playwright.sync_api import expect, sync_playwright
 
 from tests.browser import demo as machinery
 from tests.browser.conftest import FLAGS, find_chromium
-from tests.browser.page_objects import Clerk, Customer
+from tests.browser.page_objects import Customer
 
 IMAGES = machinery.ROOT / "docs" / "images"
 COLOURS = 128
 """So many are enough for pages of text, and halve the file."""
 
 
-def save(tab, name, *, clip):
+def save(tab, path, *, clip):
     """Write a part of the page as a small PNG."""
-    path = IMAGES / f"{name}.png"
     tab.screenshot(path=path, clip=clip, animations="disabled")
     Image.open(path).convert("RGB").quantize(COLOURS).save(path, optimize=True)
 
@@ -38,11 +37,13 @@ def box(tab, selector, *, margin=0, tallest=2000):
     }
 
 
-def take(browser, folder):
+def take(browser, folder, *, into):
     """Buy something, pay for it, and take the customer's page and the merchant's."""
-    with machinery.demo(folder) as demo:
-        options = {"color_scheme": "light", "locale": "en-US", "viewport": {"width": 760, "height": 900}}
-        customers = [Customer(browser.new_context(**options).new_page(), shop=demo.shop) for _ in range(5)]
+    options = {"color_scheme": "light", "locale": "en-US"}
+    context = browser.new_context(viewport={"width": 760, "height": 900}, **options)
+    wide = browser.new_context(viewport={"width": 1280, "height": 900}, **options)
+    with machinery.demo(folder) as demo, context, wide:
+        customers = [Customer(context.new_page(), shop=demo.shop) for _ in range(5)]
         for customer in customers:
             customer.order().go_to_pay()
         customer, *others = customers
@@ -50,26 +51,22 @@ def take(browser, folder):
         others[0].press_in_sandbox("Pay too much", badge="Overpaid")
         others[1].pay_a_part("9.00")
         others[2].press_in_sandbox("Let it expire", badge="Expired")
-        settings = "tests.browser.library_templates"
-        with machinery.another_shop(demo, name="library", settings=settings) as shop:
-            path = customer.status_url.removeprefix(demo.shop)
-            customer.tab.goto(shop + path)
+        with machinery.another_shop(demo, name="library", settings="tests.browser.library_templates") as shop:
+            customer.tab.goto(shop + customer.status_url.removeprefix(demo.shop))
             expect(customer.tab.locator("#payram-status[data-status=paid]")).to_be_visible()
-            save(customer.tab, "status", clip=box(customer.tab, "#payram-status", margin=16))
-            clerk = Clerk(
-                browser.new_context(**options | {"viewport": {"width": 1280, "height": 900}}).new_page(), shop=shop
-            )
-            clerk.tab.goto(f"{shop}/admin/")
-            clerk.tab.get_by_label("Username").fill("admin")
-            clerk.tab.get_by_label("Password").fill(demo.password)
-            clerk.tab.get_by_role("button", name="Log in").click()
-            clerk.tab.goto(f"{shop}/admin/django_payram/payment/")
-            clerk.tab.locator("#toggle-nav-sidebar").click()
-            expect(clerk.tab.locator("#result_list tbody tr")).to_have_count(len(customers))
-            save(clerk.tab, "desk", clip=box(clerk.tab, "#content", tallest=520))
+            save(customer.tab, into / "status.png", clip=box(customer.tab, "#payram-status", margin=16))
+            desk = wide.new_page()
+            desk.goto(f"{shop}/admin/")
+            desk.get_by_label("Username").fill("admin")
+            desk.get_by_label("Password").fill(demo.password)
+            desk.get_by_role("button", name="Log in").click()
+            desk.goto(f"{shop}/admin/django_payram/payment/")
+            desk.locator("#toggle-nav-sidebar").click()
+            expect(desk.locator("#result_list tbody tr")).to_have_count(len(customers))
+            save(desk, into / "desk.png", clip=box(desk, "#content", tallest=520))
 
 
 if __name__ == "__main__":
-    IMAGES.mkdir(exist_ok=True)
     with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
-        take(playwright.chromium.launch(executable_path=find_chromium(os.environ), args=FLAGS), Path(folder))
+        chromium = playwright.chromium.launch(executable_path=find_chromium(os.environ), args=FLAGS)
+        take(chromium, Path(folder), into=IMAGES)
