@@ -9,6 +9,7 @@ from typing import NamedTuple
 import docutils.core
 import docutils.nodes
 from docutils.parsers.rst import Directive, directives, roles
+from docutils.parsers.rst.directives.body import CodeBlock as CodeBlockOfDocutils
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -32,6 +33,17 @@ class PassedOver(Directive):
         return []
 
 
+class CodeBlock(CodeBlockOfDocutils):
+    """With Sphinx's caption, which names a file for the reader."""
+
+    option_spec = CodeBlockOfDocutils.option_spec | {"caption": directives.unchanged}
+
+    def run(self):
+        (block,) = super().run()
+        block["caption"] = self.options.get("caption", "")
+        return [block]
+
+
 class AnyOption(dict):
     def __bool__(self):
         return True
@@ -41,6 +53,7 @@ class AnyOption(dict):
 
 
 PassedOver.option_spec = AnyOption()
+directives.register_directive("code-block", CodeBlock)
 for one in PASSED_OVER:
     directives.register_directive(one, PassedOver)
 for one in ROLES:
@@ -54,6 +67,7 @@ class Block(NamedTuple):
     name: str
     language: str
     text: str
+    caption: str
 
 
 @functools.cache
@@ -68,7 +82,7 @@ def blocks(name):
     """Return the code blocks of a page."""
     found = tree(name).findall(docutils.nodes.literal_block)
     return [
-        Block(name, (block["names"] or [""])[0], next(iter(block["classes"][1:]), ""), block.astext())
+        Block(name, (block["names"] or [""])[0], next(iter(block["classes"][1:]), ""), block.astext(), block["caption"])
         for block in found
         if "code" in block["classes"]
     ]

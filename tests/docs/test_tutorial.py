@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import pytest
 import requests
 
-from tests.docs.pages import ROOT, named
+from tests.docs.pages import ROOT, blocks, named
 
 PATIENCE = 60
 LOGIN = {"username": "owner", "password": "correct horse"}
@@ -170,6 +170,7 @@ def test_the_tutorial_leads_from_an_empty_folder_to_a_paid_order(shop):
             page = shop.pay(1)
             wait(lambda: shop.status(1) == "paid")
             back = re.search(r'href="([^"]+)"[^>]*>\s*Return to the shop', page.text)[1]
+            shop.run(*TUTORIAL["the doctor"].replace("https://your.shop", shop.url).split()[1:])
             assert "12.50 USD have been paid" in shop.browser.get(back.replace("&amp;", "&")).text
         with shop.sandbox("--no-webhooks"):
             shop.add_order()
@@ -177,6 +178,12 @@ def test_the_tutorial_leads_from_an_empty_folder_to_a_paid_order(shop):
             assert shop.status(2) == "new"
             shop.run(*TUTORIAL["polling"].split()[1:])
             assert shop.status(2) == "paid"
+
+
+def test_every_file_is_named_for_the_reader():
+    files = [block for block in blocks("docs/tutorial.rst") if "." in block.name]
+    assert len(files) == 9
+    assert [block.caption for block in files] == [block.name for block in files]
 
 
 def test_the_tests_of_the_page_pass(shop):
