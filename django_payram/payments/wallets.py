@@ -37,6 +37,10 @@ NETWORK_NAMES: Mapping[str, str] = MappingProxyType(
 
 EVM_CHAINS: Mapping[str, int] = MappingProxyType({"ETH": 1, "BASE": 8453, "POLYGON": 137})
 """The chain ids of Ethereum's family, as EIP-155 numbers them."""
+EVM_COINS: Mapping[str, frozenset[str]] = MappingProxyType(
+    {"ETH": frozenset({"ETH"}), "BASE": frozenset({"ETH"}), "POLYGON": frozenset({"POL", "MATIC"})}
+)
+"""The coin in which fees are paid there."""
 EVM_COIN_PLACES = 18
 
 TOKEN_PLACES: Mapping[tuple[str, str], int] = MappingProxyType(
@@ -92,7 +96,7 @@ def wallet_link(method: PaymentMethod, address: str, amount: Decimal | None) -> 
 def _eip_681(method: PaymentMethod, address: str, amount: Decimal, *, is_token: bool) -> str:
     chain = method.blockchain.upper()
     if not is_token:
-        is_own_coin = method.currency.upper() in {"ETH", *({"POL", "MATIC"} if chain == "POLYGON" else ())}
+        is_own_coin = method.currency.upper() in EVM_COINS[chain]
         units = _units(amount, EVM_COIN_PLACES)
         return f"ethereum:{address}@{EVM_CHAINS[chain]}?value={units}" if is_own_coin else ""
     places = TOKEN_PLACES.get((method.currency.upper(), chain))

@@ -34,6 +34,9 @@ class Order(models.Model):
     def get_absolute_url(self):
         return f"/orders/{self.pk}/"
 
+    def get_payment_url(self):
+        return f"/orders/{self.pk}/pay/"
+
 
 class UuidOrder(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4)

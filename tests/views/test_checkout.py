@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from django.contrib.auth.mixins import LoginRequiredMixin
+from django.contrib.auth.models import AnonymousUser
 from django.core.cache import cache
 from django.db import InterfaceError, OperationalError, connections
 from django.test import Client
@@ -14,7 +15,7 @@ from django_payram.models import Payment, State
 from django_payram.payments import request
 from django_payram.views import CheckoutView
 from django_payram.views.api import CheckoutAPIView
-from tests.shop.models import Order
+from tests.shop.models import Order, UuidOrder
 
 pytestmark = pytest.mark.django_db
 
@@ -246,3 +247,31 @@ def test_the_api_is_throttled_per_user(payram, order, django_user_model):
         for _ in range(30):
             assert pay_by_api(client, order).status_code == 201
         assert pay_by_api(client, order).status_code == 429
+
+
+class AfterLogin(LoginRequiredMixin, CheckoutView):
+    def get_order(self):
+        return Order.objects.get(pk=self.kwargs["pk"])
+
+
+class Nowhere(CheckoutView):
+    def get_order(self):
+        return UuidOrder.objects.create()
+
+
+def test_a_login_between_the_click_and_the_payment_leads_back_to_the_order(rf, order, django_user_model):
+    path = f"/orders/{order.pk}/pay/"
+    request = rf.post(path)
+    request.user = AnonymousUser()
+    assert AfterLogin.as_view()(request, pk=order.pk)["Location"].endswith(f"?next={path}")
+    back = rf.get(path)
+    back.user = django_user_model(pk=1)
+    assert AfterLogin.as_view()(back, pk=order.pk)["Location"] == order.get_absolute_url()
+
+
+def test_an_order_without_a_page_is_asked_about(rf, db):
+    answer = Nowhere.as_view()(rf.get("/carts/7/pay/"))
+    text = answer.content.decode()
+    assert answer.status_code == 200
+    assert '<form method="post" action="/carts/7/pay/"' in text
+    assert "is ready to be paid" in text

@@ -55,6 +55,17 @@ def test_the_page_shows_what_is_to_be_done(payram, client, payment, order):
     assert "Contact the shop" in text
 
 
+def test_an_expired_link_leads_to_a_new_one_in_one_click(payram, client, payment, order):
+    payram.expire(payment)
+    Payment.objects.update(checked_at=None)
+    button = f'<form method="post" action="/orders/{order.pk}/pay/">'
+    assert button in page(client, payment).content.decode()
+    answer = client.post(f"/orders/{order.pk}/pay/")
+    fresh = Payment.objects.exclude(pk=payment.pk).get()
+    assert (answer.status_code, answer["Location"]) == (303, fresh.url)
+    assert button not in page(client, fresh).content.decode()
+
+
 def test_the_page_refreshes_itself_until_nothing_more_can_happen(payram, client, payment):
     text = page(client, payment).content.decode()
     assert '<noscript><meta http-equiv="refresh" content="10"></noscript>' in text
