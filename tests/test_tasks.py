@@ -19,7 +19,7 @@ from django_payram.models import Payment, PaymentEvent
 from django_payram.payments import open_payment
 from django_payram.testing.factories import PaymentFactory
 from tests import workers
-from tests.docs import test_readme
+from tests.docs import pages
 from tests.shop.models import Order
 
 pytestmark = [
@@ -92,9 +92,9 @@ def minutes_pass(minutes):
 
 
 def schedule():
-    """Return the schedule of the README, as a shop copies it."""
+    """Return the schedule of the documentation, as a shop copies it."""
     names = {}
-    exec(test_readme.BLOCKS["a schedule"], names)
+    exec(pages.named("docs/howto/celery.rst")["a schedule"], names)
     return names["CELERY_BEAT_SCHEDULE"]
 
 
@@ -245,8 +245,8 @@ app = find_app("config")
 app.loader.import_default_modules()
 print(json.dumps([sorted(app.tasks), app.conf.beat_schedule]))
 """
-    folder = test_readme.ROOT / "example_project"
-    environment = {**os.environ, "PYTHONPATH": str(test_readme.ROOT), "DJANGO_SETTINGS_MODULE": "config.settings"}
+    folder = pages.ROOT / "example_project"
+    environment = {**os.environ, "PYTHONPATH": str(pages.ROOT), "DJANGO_SETTINGS_MODULE": "config.settings"}
     said = subprocess.run([sys.executable, "-c", look], cwd=folder, env=environment, stdout=subprocess.PIPE, check=True)
     known, scheduled = json.loads(said.stdout)
     assert scheduled == schedule()

@@ -140,7 +140,7 @@ def _problems_of(name: object, options: object) -> Iterator[Problem]:
         yield Problem("E001", f"{place} is not a name.", "Name projects with strings of up to 64 characters.")
         return
     if not isinstance(options, dict):
-        yield Problem("E001", f"{place} must be a dict of options.", "See the README for the options.")
+        yield Problem("E001", f"{place} must be a dict of options.", "The documentation lists the options.")
         return
     for unknown in sorted(set(map(str, options)) - set(OPTIONS)):
         known = ", ".join(OPTIONS)

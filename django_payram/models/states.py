@@ -38,17 +38,18 @@ class Review(models.TextChoices):
     """Why a person should look at a payment, the weightiest reason first. Only AMOUNT holds a payment back."""
 
     AMOUNT = "amount", _("Amount differs")
-    """PayRam's requested amount is not ours, or the payment is FILLED but short beyond the tolerance."""
+    """PayRam asked for another amount, or the payment is FILLED but short beyond the tolerance: it is held, not paid,
+    until it is accepted, sent back, or put right by PayRam."""
     REGRESSION = "regression", _("PayRam reports less than before")
     """PayRam's own answer fell below what was recorded. Nothing is un-paid by itself."""
     DUPLICATE = "duplicate", _("Second payment for the order")
-    """Money, or a part of it, came by a second payment of an order that is paid."""
+    """A second payment of an order that is paid was paid as well, or money topped up a paid one."""
     ORPHAN = "orphan", _("Money for an order that is gone")
-    """Money came for an order that the shop has deleted."""
+    """Money came for an order that the shop has deleted; ``payment_paid`` is not sent."""
     UNCLEAR = "unclear", _("PayRam's report is unclear")
     """PayRam says something with money in it that cannot be read or placed, or that contradicts its own answer."""
     LATE = "late", _("Money after cancellation")
-    """Money arrived after the link had been canceled, or replaced by one for another amount."""
+    """Money arrived after the link had been canceled, withdrawn, expired, or replaced by one for another price."""
     PARTIAL = "partial", _("Closed while partly paid")
     """PayRam closed the link when only a part had arrived."""
 

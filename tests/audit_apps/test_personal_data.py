@@ -11,7 +11,7 @@ from django.core.management import call_command
 from django_payram.models import Payment
 
 PAGE = Path(__file__).parents[2] / "docs" / "personal_data.rst"
-RECIPE = PAGE.read_text().split(".. code-block:: python\n\n")[1]
+RECIPE = PAGE.read_text().split("   :name: copies of other apps\n\n")[1]
 
 
 def test_the_recipe_of_the_documentation_erases_all_copies(payram, payment):

@@ -216,7 +216,11 @@ def test_a_name_has_up_to_64_characters(settings, name):
 @pytest.mark.parametrize("options", [None, "https://pay.example.com", [("BASE_URL", URL)]])
 def test_a_project_is_a_dict_of_options(settings, options):
     settings.PAYRAM = {"default": options}
-    said = Problem("E001", "PAYRAM['default'] must be a dict of options.", "See the README for the options.")
+    said = Problem(
+        "E001",
+        "PAYRAM['default'] must be a dict of options.",
+        "The documentation lists the options.",
+    )
     assert list(conf.problems()) == [said]
     assert complaint() == f"{said.message} {said.hint}"
 

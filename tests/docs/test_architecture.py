@@ -18,8 +18,9 @@ from tests.test_layers import TIER, TIERS
 ROOT = Path(__file__).parents[2]
 PACKAGE = Path(django_payram.__file__).parent
 TEXT = (ROOT / "docs" / "architecture.rst").read_text()
+PICTURES = (ROOT / "docs" / "how_it_works.rst").read_text()
 
-LITERALS = sorted(set(re.findall(r"``([^`]+)``", TEXT)))
+LITERALS = sorted(set(re.findall(r"``([^`]+)``", TEXT + PICTURES)))
 NAMES = [name for name in LITERALS if re.fullmatch(r"\w+(\.\w+)+", name) and not name.endswith(".py")]
 FILES = [name for name in LITERALS if re.fullmatch(r"[\w/*]+(\.py|/)|[a-z]+/[\w/]+", name)]
 
@@ -105,5 +106,5 @@ def test_the_table_has_every_package_and_every_module_in_the_order_of_the_import
 
 
 def test_the_diagram_has_the_states_in_the_order_of_their_rank():
-    (line,) = re.findall(r"^ +(CREATING ──> .*)$", TEXT, re.MULTILINE)
+    (line,) = re.findall(r"^ +(CREATING ──> .*)$", PICTURES, re.MULTILINE)
     assert line.split(" ──> ") == list(State)

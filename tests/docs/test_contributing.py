@@ -75,7 +75,13 @@ def test_every_program_comes_with_the_project():
     used = set(named(r"\.venv/bin/([\w-]+)"))
     assert {"pytest", "tox", "mutmut", "twine", "pre-commit", "python", "pip"} <= used <= programs()
     assert set(named(r'"\.\[(\w+)\]"')) == {"dev", "mutation"} <= set(PYPROJECT["project"]["optional-dependencies"])
-    assert set(named(r"python -m ([\w.]+)")) == {"venv", "build", "tests.reliability", "tests.mutation"}
+    assert set(named(r"python -m ([\w.]+)")) == {
+        "venv",
+        "build",
+        "tests.reliability",
+        "tests.mutation",
+        "tests.browser.screenshots",
+    }
 
 
 def test_every_file_that_is_named_exists():
@@ -125,3 +131,13 @@ def test_the_hooks_are_what_ci_runs():
     for hook in HOOKS:
         assert hook["entry"].replace(" --force-exclude", "") in lint
     assert {repo["repo"] for repo in REPOS} == {"local"}
+
+
+def test_the_site_is_built_as_here():
+    site = yaml.safe_load((ROOT / ".readthedocs.yaml").read_text())
+    assert (ROOT / site["sphinx"]["configuration"]).exists()
+    assert site["sphinx"]["fail_on_warning"]
+    (install,) = site["python"]["install"]
+    assert set(install["extra_requirements"]) <= set(PYPROJECT["project"]["optional-dependencies"])
+    configuration = (ROOT / "docs" / "conf.py").read_text()
+    assert "\nnitpicky = True\n" in configuration

@@ -2,59 +2,65 @@
 
 from __future__ import annotations
 
-import ast
-import dataclasses
-import inspect
 import re
-from pathlib import Path
 
 import docutils.core
 import docutils.nodes
 import pytest
-from django.core.management import get_commands
 
-from django_payram import exceptions, signals
-from django_payram.conf.options import OPTIONS
+from django_payram import signals
 from django_payram.models import Payment
-from django_payram.models.states import Review, State
 from django_payram.payments import open_payment
 from django_payram.payments.transitions import notify_again
-from django_payram.testing import PretendPayram
+from tests.docs.pages import ROOT, blocks, named, tree
 from tests.shop.models import SlugOrder
 from tests.shop.payram_receivers import mark_paid
 
-ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "README.rst").read_text()
+BLOCKS = named("README.rst")
 
 DEMO = (
     'python -m venv .venv && .venv/bin/pip install -e ".[example]" && .venv/bin/python example_project/manage.py demo'
 )
 TESTS = 'python -m venv .venv && .venv/bin/pip install -e ".[test]" && .venv/bin/pytest'
 
-TREE = docutils.core.publish_doctree(TEXT, settings_overrides={"report_level": 2, "halt_level": 2})
-BLOCKS = {block["names"][0]: block.astext() for block in TREE.findall(docutils.nodes.literal_block) if block["names"]}
-
-
-def section(title):
-    for part in TREE.findall(docutils.nodes.section):
-        if part.next_node(docutils.nodes.title).astext() == title:
-            return part
-    raise LookupError(title)
-
-
-def first_cells(part):
-    return [row.children[0].astext() for row in part.findall(docutils.nodes.row)]
-
 
 def test_it_starts_with_two_commands_of_one_line_each():
-    commands = [block.astext() for block in TREE.findall(docutils.nodes.literal_block)][:2]
-    assert commands == [DEMO, TESTS]
+    assert [block.text for block in blocks("README.rst")][:2] == [DEMO, TESTS]
 
 
-@pytest.mark.parametrize("name", sorted(BLOCKS))
-def test_its_python_can_be_read(name):
-    source = BLOCKS[name]
-    ast.parse(f"def f():\n{re.sub('^', ' ', source, flags=re.MULTILINE)}" if "return" in source else source)
+def test_it_is_short():
+    assert len(TEXT.splitlines()) <= 160
+
+
+def test_its_pictures_are_there_and_small():
+    pictures = [picture["uri"] for picture in tree("README.rst").findall(docutils.nodes.image)]
+    assert pictures == ["docs/images/status.png", "docs/images/desk.png"]
+    for picture in pictures:
+        assert (ROOT / picture).stat().st_size < 60_000
+        assert (ROOT / picture).read_bytes().startswith(b"\x89PNG")
+
+
+def test_its_links_lead_to_files():
+    links = [link["refuri"] for link in tree("README.rst").findall(docutils.nodes.reference) if "refuri" in link]
+    files = [link for link in links if not link.startswith("https://")]
+    assert len(files) > 20
+    assert [file for file in files if not (ROOT / file).exists()] == []
+
+
+def test_it_links_every_guide_or_their_folder():
+    assert "<docs/howto>" in TEXT
+    assert "<docs/tutorial.rst>" in TEXT
+
+
+def test_the_front_page_of_the_documentation_takes_the_rest_of_it():
+    """Its pictures and links stand there in Sphinx's way, with the same pictures and words for who cannot see them."""
+    index = (ROOT / "docs" / "index.rst").read_text()
+    for marker in re.findall(r"^   :\S+: (\.\. The documentation .*)$", index, re.MULTILINE):
+        assert f"\n{marker}\n" in TEXT
+    pictures = r"^\.\. image:: \S+\n(?:   .*\n)+"
+    of_readme, of_index = (re.findall(pictures, text, re.MULTILINE) for text in (TEXT, index))
+    assert [picture.replace("docs/images", "images") for picture in of_readme] == of_index
 
 
 def test_the_integration_takes_thirteen_lines_beside_imports():
@@ -125,66 +131,6 @@ def test_the_receiver_sends_no_order_back_when_it_is_told_again(payram, order, r
     type(order).objects.update(status="shipped")
     notify_again(payment)
     assert status_of(order) == "shipped"
-
-
-@pytest.mark.django_db
-def test_the_example_of_a_test_passes(payram, order):
-    from django_payram.payments import open_payment
-    from tests.shop.models import Order
-
-    names = {"pytest": pytest, "open_payment": open_payment, "Order": Order}
-    exec(BLOCKS["a test"], names)
-    names["test_the_order_is_paid"](payram, order)
-
-
-@pytest.mark.django_db
-def test_the_nouns_are_there(order):
-    exec(BLOCKS["payments of an order"], {"order": order})
-
-
-def test_it_lists_every_option_with_its_default():
-    rows = [
-        [cell.astext() for cell in row.children[:2]]
-        for row in section("Settings").next_node(docutils.nodes.table).findall(docutils.nodes.row)
-    ]
-    assert [name for name, _default in rows] == list(OPTIONS)
-    for name, default in rows:
-        expected = OPTIONS[name].default
-        if expected is dataclasses.MISSING:
-            assert default == "required"
-        else:
-            written = ast.literal_eval(default)
-            assert (tuple(written) if isinstance(written, list) else written) == expected
-
-
-def test_it_lists_every_check():
-    listed = {name for name in first_cells(section("Settings")) if name.startswith("django_payram.")}
-    source = (ROOT / "django_payram" / "conf" / "checks.py").read_text()
-    assert listed == {f"django_payram.{id_}" for id_ in re.findall(r"\b[EW]\d{3}\b", source)}
-
-
-def test_it_lists_every_signal_state_review_and_error():
-    assert first_cells(section("Signals")) == list(signals.SIGNALS)
-    payments = section("Payments").astext()
-    assert all(state in payments for state in State)
-    assert first_cells(section("Payments")) == list(Review)
-    errors = {name for name, kind in vars(exceptions).items() if isinstance(kind, type)} - {"PayramError"}
-    listed = set(first_cells(section("Opening a payment yourself")))
-    assert {name for name in listed if not name.islower()} == errors
-    assert {name for name in listed if name.islower()} <= set(inspect.signature(open_payment).parameters)
-
-
-def test_it_names_every_command():
-    ours = {name for name, app in get_commands().items() if app == "django_payram"}
-    assert ours == set(re.findall(r"payram_[a-z]+", TEXT)) & ours
-    for command in ours:
-        assert f"manage.py {command}" in TEXT
-
-
-def test_the_verbs_of_testing_are_there():
-    for verb in ("pay", "see", "confirm", "expire", "deliver"):
-        assert f"``{verb}``" in TEXT or f"payram.{verb}(" in TEXT
-        assert callable(getattr(PretendPayram, verb))
 
 
 @pytest.mark.parametrize("name", ["README.rst", "CHANGELOG.rst"])

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from pathlib import Path
 
-import docutils.core
 import docutils.nodes
 import pytest
 from django.utils import timezone
@@ -14,9 +12,10 @@ from django.utils import timezone
 from django_payram.models import State
 from django_payram.payments import schedule
 from django_payram.testing.factories import PaymentFactory
+from tests.docs.pages import DOCS, tree
 
-TEXT = (Path(__file__).parents[2] / "docs" / "scheduling.rst").read_text()
-TREE = docutils.core.publish_doctree(TEXT)
+TEXT = (DOCS / "scheduling.rst").read_text()
+TREE = tree("docs/scheduling.rst")
 UNITS = {"minute": timedelta(minutes=1), "hour": timedelta(hours=1), "day": timedelta(days=1)}
 OF_PAGE = {
     "CREATING, OPEN": schedule.LINK,

@@ -9,14 +9,12 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
-from pathlib import Path
 
-import docutils.core
-import docutils.nodes
 import pytest
 import requests
 
-ROOT = Path(__file__).parents[2]
+from tests.docs.pages import ROOT, blocks, named
+
 PATIENCE = 60
 LOGIN = {"username": "owner", "password": "correct horse"}
 
@@ -71,6 +69,7 @@ class Shop:
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
 
     def write(self, name, text):
         file = self.folder / name
@@ -127,13 +126,9 @@ class Shop:
         return re.search(rf"Order {order}: [\d.]+ USD, (\w+)", self.browser.get(self.url).text)[1]
 
 
-def blocks_of(page):
-    tree = docutils.core.publish_doctree((ROOT / page).read_text(), source_path=str(ROOT / page))
-    return {block["names"][0]: block.astext() for block in tree.findall(docutils.nodes.literal_block) if block["names"]}
-
-
-TUTORIAL = blocks_of("docs/tutorial.rst")
-COMMANDS = [line.split() for name in ("a project", "the database", "polling") for line in TUTORIAL[name].splitlines()]
+TUTORIAL = named("docs/tutorial.rst")
+SHELL = ("a project", "the database", "polling", "the tools", "the tests", "the check", "the doctor")
+COMMANDS = [line.split() for name in SHELL for line in TUTORIAL[name].splitlines()]
 
 
 @pytest.fixture
@@ -155,6 +150,10 @@ def test_the_commands_of_the_page_are_these():
         "python manage.py createsuperuser",
         "python manage.py payram_sandbox",
         "python manage.py payram_resync --state OPEN",
+        'pip install "django_payram[testing]"',
+        "python -m pytest",
+        "python manage.py check --deploy",
+        "python manage.py payram_doctor --public-url https://your.shop",
     ]
 
 
@@ -171,18 +170,42 @@ def test_the_tutorial_leads_from_an_empty_folder_to_a_paid_order(shop):
             page = shop.pay(1)
             wait(lambda: shop.status(1) == "paid")
             back = re.search(r'href="([^"]+)"[^>]*>\s*Return to the shop', page.text)[1]
+            shop.run(*TUTORIAL["the doctor"].replace("https://your.shop", shop.url).split()[1:])
             assert "12.50 USD have been paid" in shop.browser.get(back.replace("&amp;", "&")).text
         with shop.sandbox("--no-webhooks"):
             shop.add_order()
             shop.pay(2)
             assert shop.status(2) == "new"
-            shop.run(*COMMANDS[-1][1:])
+            shop.run(*TUTORIAL["polling"].split()[1:])
             assert shop.status(2) == "paid"
+
+
+def test_every_file_is_named_for_the_reader():
+    files = [block for block in blocks("docs/tutorial.rst") if "." in block.name]
+    assert len(files) == 9
+    assert [block.caption for block in files] == [block.name for block in files]
+
+
+def test_the_tests_of_the_page_pass(shop):
+    for name, text in TUTORIAL.items():
+        if "/" in name:
+            shop.write(name, text)
+    shop.write("pytest.ini", TUTORIAL["pytest.ini"])
+    shop.run("manage.py", "makemigrations", "shop")
+    shop.run(*TUTORIAL["the tests"].split()[1:], "-p", "no:cacheprovider")
+
+
+def test_the_check_before_going_live_names_the_sandbox(shop):
+    for name, text in TUTORIAL.items():
+        if "/" in name:
+            shop.write(name, text)
+    said = shop.run(*TUTORIAL["the check"].split()[1:])
+    assert "django_payram.W005" in said
 
 
 def test_the_five_steps_of_the_readme_do_in_a_new_project(shop):
     """With the sandbox, as the README says; the model and the list of orders are the tutorial's."""
-    steps = blocks_of("README.rst")
+    steps = named("README.rst")
     for name in ("shop/models.py", "shop/admin.py", "shop/templates/shop/order_list.html"):
         shop.write(name, TUTORIAL[name])
     address = '"http://127.0.0.1:8001"'

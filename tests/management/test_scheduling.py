@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
+from fnmatch import fnmatch
 
-import docutils.core
-import docutils.nodes
 import pytest
 import yaml
 
@@ -16,26 +14,13 @@ from django_payram.models import Payment, State
 from django_payram.payments import schedule
 from django_payram.polling import worker
 from django_payram.polling.circuit_breaker import FAILURES_IN_A_ROW
-from tests.docs import test_readme
+from tests.docs import pages
 
-ROOT = Path(__file__).parents[2]
-TEXT = (ROOT / "docs" / "scheduling.rst").read_text()
-TREE = docutils.core.publish_doctree(TEXT, settings_overrides={"report_level": 2, "halt_level": 2})
+TEXT = (pages.DOCS / "scheduling.rst").read_text()
+CELERY = (pages.DOCS / "howto" / "celery.rst").read_text()
+_head, *SCHEDULE = pages.table(pages.section("docs/scheduling.rst", "How often PayRam is asked"))
+_head, *TASKS = pages.table(pages.section("docs/howto/celery.rst", "The tasks"))
 UNITS = {"minute": schedule.MINUTE, "hour": schedule.HOUR, "day": schedule.DAY}
-
-
-def table(title):
-    """Return the cells of the first table of a section, row by row, without its head."""
-    for section in TREE.findall(docutils.nodes.section):
-        if section.next_node(docutils.nodes.title).astext() == title:
-            rows = section.next_node(docutils.nodes.tbody).findall(docutils.nodes.row)
-            return [[cell.astext() for cell in row.findall(docutils.nodes.entry)] for row in rows]
-    raise LookupError(title)
-
-
-def blocks(language):
-    found = TREE.findall(docutils.nodes.literal_block)
-    return [block.astext() for block in found if language in block["classes"]]
 
 
 def span(text):
@@ -46,7 +31,7 @@ def span(text):
 def tiers():
     """Return the table's tiers by the words of its first column."""
     found, words = {}, ""
-    for first, until, interval, requests in table("How often PayRam is asked"):
+    for first, until, interval, requests in SCHEDULE:
         words = first or words
         found.setdefault(words, []).append((span(until), span(interval), int(requests.replace(",", ""))))
     return found
@@ -94,7 +79,7 @@ def test_the_examples_are_right():
 
 
 def test_the_numbers_of_the_tasks_are_theirs():
-    text = " ".join(TEXT.split())
+    text = " ".join(f"{TEXT} {CELERY}".split())
     assert f"calls at a time ({worker.DEFAULT_THREADS})" in text
     assert f"no call after {worker.ASK_SECONDS} seconds" in text
     assert f"for at most {worker.NOTIFY_SECONDS} seconds" in text
@@ -102,15 +87,22 @@ def test_the_numbers_of_the_tasks_are_theirs():
     assert timedelta(minutes=5) == schedule.RETRY
 
 
-def test_the_schedule_is_the_readmes():
-    readme, page = {}, {}
-    exec(test_readme.BLOCKS["a schedule"], readme)
-    exec(blocks("python")[0], page)
-    assert page["CELERY_BEAT_SCHEDULE"] == readme["CELERY_BEAT_SCHEDULE"]
-    assert {name for name, _what in table("Celery")} == {task.name for task in (tasks.resync, tasks.prune)}
+def test_the_schedule_starts_the_tasks_that_there_are():
+    page = {}
+    exec(pages.named("docs/howto/celery.rst")["a schedule"], page)
+    names = {task.name for task in (tasks.resync, tasks.prune)}
+    assert {entry["task"] for entry in page["CELERY_BEAT_SCHEDULE"].values()} == names
+    assert {name for name, _what in TASKS} == names
+
+
+def test_a_queue_takes_all_of_them():
+    page = {}
+    exec(pages.named("docs/howto/celery.rst")["a queue of their own"], page)
+    (pattern,) = page["CELERY_TASK_ROUTES"]
+    assert all(fnmatch(task.name, pattern) for task in (tasks.resync, tasks.prune))
 
 
 @pytest.mark.parametrize("number", range(2))
 def test_the_manifests_are_yaml(number):
-    manifest = yaml.safe_load(blocks("yaml")[number])
+    manifest = yaml.safe_load(pages.blocks("docs/howto/kubernetes.rst")[number].text)
     assert manifest["kind"] == ("CronJob", "Deployment")[number]
