@@ -21,7 +21,8 @@ CUSTOMERS = {"uk", "ru", "ar", "fa", "he", "hi", "ja", "ko", "zh_Hans", "zh_Hant
 """Languages of the pages for customers."""
 
 CUSTOMERS_FILES = re.compile(
-    r"templates/django_payram/(?!review_mail)|templatetags/payram\.py|views/|models/states\.py"
+    r"templates/django_payram/(?!review_mail)|templatetags/payram\.py|views/|models/states\.py|"
+    r"contrib/oscar/templates/(oscar/|payram_oscar/(?!dashboard))"
 )
 PERCENT = re.compile(r"%\([a-z_]+\)[sd]|%[sd%]")
 
