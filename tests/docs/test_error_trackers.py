@@ -40,7 +40,10 @@ def test_sentry_is_told_of_each_failure(guided):
     """With what helps: the words, the frames, the request and the payment."""
     assert [status[:3] for status in guided["statuses"]] == ["500", "500", "500"]
     errors = [one for one in guided["events"] if one.get("type") != "transaction"]
-    assert any("A receiver of payment_updated failed" in json.dumps(one) for one in errors)
+    (record,) = [one for one in errors if "logentry" in one]
+    assert record["logentry"]["message"].startswith("A receiver of %s failed for payment %s.")
+    assert record["extra"]["reference"] == record["request"]["data"]["reference_id"]
+    assert {"payment", "project"} <= set(record["extra"])
     assert [texts(one) for one in errors].count(["[e-mail] is no member, and [key] is no name."]) == 2
     traces = [one for one in guided["events"] if one.get("type") == "transaction"]
     assert len(traces) == 3
