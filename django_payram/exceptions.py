@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 class PayramError(Exception):
     """What a call about a payment may raise, beside ValueError for wrong arguments, ImproperlyConfigured for a wrong
     setting, and Django's database errors.
+
+    ``payment`` is the payment whose link was asked for, or that a webhook was about, None where none is known.
     """
+
+    payment: Payment | None = None
 
 
 class InvalidPaymentRequest(ValueError):
@@ -34,6 +38,8 @@ class PayramAlreadyPaid(PayramError):
 
     ``payment`` is the payment that settled the order, ``payment.purpose`` what for.
     """
+
+    payment: Payment
 
     def __init__(self, message: str, *, payment: Payment) -> None:
         super().__init__(message)

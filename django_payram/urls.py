@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from django_payram.views import PayView, ReturnView, StatusView, WebhookView
+from django_payram.views import HealthView, PayView, ReturnView, StatusView, WebhookView
 from django_payram.views.decorators import outside_transactions
 from django_payram.views.on_demand import OnDemandView
 
@@ -26,4 +26,5 @@ urlpatterns = [
     ),
     path("return/", ReturnView.as_view(), name="return"),
     path("return", ReturnView.as_view()),
+    path("health/", HealthView.as_view(), name="health"),
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django_payram.models.amounts import read_number
 from django_payram.models.databases import DATABASE_BUSY, database, give_back_connections, pages
 from django_payram.models.event import Outcome, PaymentEvent, Source
+from django_payram.models.logs import log_fields
 from django_payram.models.orders import OrderKey, content_type, number_of, order_key
 from django_payram.models.payment import (
     CRASHED_AFTER,
@@ -43,6 +44,7 @@ __all__ = [
     "database",
     "give_back_connections",
     "is_recent",
+    "log_fields",
     "number_of",
     "order_key",
     "order_type",

@@ -35,6 +35,7 @@ from django_payram.models import (
     database,
     give_back_connections,
     is_recent,
+    log_fields,
 )
 from django_payram.models.statements import CompiledQuery
 from django_payram.payments import rules, transitions, webhooks
@@ -299,6 +300,7 @@ def create_link(payment: Payment, client: Client) -> Payment:
             expires_at=payment.expires_at,
         )
     except PayramError as exc:
+        exc.payment = payment
         _record_failure(payment, exc)
         raise
     payment = _record_link(payment, created)
@@ -344,8 +346,12 @@ def _retry_kept(payment: Payment) -> None:
     try:
         webhooks.retry_kept_of_customer(payment.project, customer_id=payment.customer_id)
     except (PayramError, DatabaseError) as exc:
-        error = redact(str(exc))
-        logger.warning("Early webhooks of the customer of %s could not be confirmed. %s", payment.token, error)
+        logger.warning(
+            "Early webhooks of the customer of %s could not be confirmed. %s",
+            payment.token,
+            redact(str(exc)),
+            extra=log_fields(payment),
+        )
 
 
 def _catch_up(payment: Payment, client: Client) -> Payment:

@@ -24,6 +24,7 @@ from django_payram.models import (
     State,
     database,
     is_recent,
+    log_fields,
     number_of,
     order_key,
 )
@@ -242,7 +243,9 @@ def _insert_top_up(parent: Payment, hint: PaymentUpdate, answer: PaymentUpdate) 
             fetch_and_apply(parent, source=Source.WEBHOOK)
         except PayramError as exc:
             # The parent stays on its schedule; the top-up, which PayRam has confirmed, must not wait for it.
-            logger.warning("PayRam could not be asked about %s, which is topped up. %s", parent, exc)
+            logger.warning(
+                "PayRam could not be asked about %s, which is topped up. %s", parent, exc, extra=log_fields(parent)
+            )
     return _insert(
         Payment(
             project=parent.project,

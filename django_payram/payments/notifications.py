@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from django.db import OperationalError, connections, transaction
 
 from django_payram.gateway.redaction import clean_text
-from django_payram.models import Payment, Refund, database
+from django_payram.models import Payment, Refund, database, log_fields
 from django_payram.signals import SIGNALS, payment_refunded
 
 if TYPE_CHECKING:
@@ -72,7 +72,9 @@ def _send(name: str, payment: Payment, result: DeliveryResult, *, previous_state
             result.interrupt = exc
         # Not logger.exception: what a shop's receiver says may quote a key, and tracebacks repeat it.
         trace = clean_text(traceback.format_exc())
-        logger.error("A receiver of %s failed for payment %s.\n%s", name, payment.token, trace)  # noqa: TRY400
+        logger.error(  # noqa: TRY400
+            "A receiver of %s failed for payment %s.\n%s", name, payment.token, trace, extra=log_fields(payment)
+        )
         return clean_text(f"{name}: {type(exc).__name__}: {exc}")[:ERROR_LIMIT]
     return ""
 

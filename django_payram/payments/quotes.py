@@ -21,7 +21,7 @@ from django_payram.exceptions import PayramDataError, PayramError, PayramRefused
 from django_payram.gateway.client import client_for
 from django_payram.gateway.payment_methods import PaymentMethod
 from django_payram.gateway.redaction import redact
-from django_payram.models import DATABASE_BUSY, PaymentQuote, database, is_recent
+from django_payram.models import DATABASE_BUSY, PaymentQuote, database, is_recent, log_fields
 from django_payram.payments.refresh import PAGE_DEADLINE
 from django_payram.payments.wallets import coin_amount, network_in_full, wallet_link
 
@@ -85,13 +85,15 @@ def quote_for(payment: Payment) -> PaymentQuote:
     """
     rows = PaymentQuote.objects.using(database())
     quote, _is_new = rows.get_or_create(payment_id=payment.pk)
-    if payment.reference is None or not _claim(quote):
+    if payment.reference is None or not _claim(quote, payment):
         return quote
     try:
         methods = _client(payment).payment_methods(payment.reference)
     except (PayramError, ImproperlyConfigured) as exc:
         is_unknown = isinstance(exc, PayramRefused) and exc.status in UNKNOWN_CALL and not quote.methods
-        logger.warning("PayRam does not say how payment %s can be paid. %s", payment.token, exc)
+        logger.warning(
+            "PayRam does not say how payment %s can be paid. %s", payment.token, exc, extra=log_fields(payment)
+        )
         if is_unknown:
             rows.filter(pk=quote.pk).update(methods=[])
     else:
@@ -143,7 +145,7 @@ def _client(payment: Payment) -> Client:
     return client_for(replace(project, deadline=min(project.deadline, PAGE_DEADLINE)))
 
 
-def _claim(quote: PaymentQuote) -> bool:
+def _claim(quote: PaymentQuote, payment: Payment) -> bool:
     """Claim the right to ask now; of many pages that are open at once, one gets it."""
     now = timezone.now()
     # A time in the future was written by a wrong clock, and means nothing.
@@ -152,5 +154,7 @@ def _claim(quote: PaymentQuote) -> bool:
         return PaymentQuote.objects.using(database()).filter(stale, pk=quote.pk).update(asked_at=now) > 0
     except DATABASE_BUSY as exc:
         # It can be read, but not be written to: what is recorded must do.
-        logger.warning("PayRam was not asked how payment %s can be paid. %s", quote.pk, redact(str(exc)))
+        logger.warning(
+            "PayRam was not asked how payment %s can be paid. %s", quote.pk, redact(str(exc)), extra=log_fields(payment)
+        )
         return False

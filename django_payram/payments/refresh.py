@@ -16,7 +16,7 @@ from django.utils import timezone
 from django_payram import conf
 from django_payram.exceptions import PayramDataError, PayramError, PayramRefused
 from django_payram.gateway.client import client_for
-from django_payram.models import CRASHED_AFTER, Payment, Source, database, is_recent
+from django_payram.models import CRASHED_AFTER, Payment, Source, database, is_recent, log_fields
 from django_payram.payments import rules, transitions
 
 if TYPE_CHECKING:
@@ -73,7 +73,9 @@ def refresh_if_stale(payment: Payment) -> Payment:
             fetch_and_apply(payment, source=Source.RETURN, client=client)
             payment.refresh_from_db(using=database())
     except (PayramError, ImproperlyConfigured, DatabaseError, InterfaceError) as exc:
-        logger.warning("PayRam could not be asked for the status page of %s. %s", payment.token, exc)
+        logger.warning(
+            "PayRam could not be asked for the status page of %s. %s", payment.token, exc, extra=log_fields(payment)
+        )
     return payment
 
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 from django_payram import conf
 from django_payram.gateway.payloads import PaymentUpdate
 from django_payram.gateway.redaction import clean_text
-from django_payram.models import Outcome, Payment, PaymentEvent, Refund, Source, database, statements
+from django_payram.models import Outcome, Payment, PaymentEvent, Refund, Source, database, log_fields, statements
 from django_payram.payments import notifications, rules
 from django_payram.payments.locks import OrderChanged, lock
 from django_payram.payments.rules import Assignment, Decision, Redelivery, RefundRecord, Update
@@ -91,7 +91,9 @@ def _apply(payment: Payment, update: Update, origin: Origin, *, retry: bool) -> 
             raise
         # Not the commit failed but what a receiver left to be done after it, which must not stop the caller's work.
         trace = clean_text(traceback.format_exc())
-        logger.error("on_commit work of a receiver failed for payment %s.\n%s", payment.token, trace)  # noqa: TRY400
+        logger.error(  # noqa: TRY400
+            "on_commit work of a receiver failed for payment %s.\n%s", payment.token, trace, extra=log_fields(payment)
+        )
     if delivery.interrupt is not None:
         # The server stops this process. What was decided is safe now; the receivers will be sent the rest again.
         raise delivery.interrupt

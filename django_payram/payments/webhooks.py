@@ -16,7 +16,7 @@ from django_payram import conf
 from django_payram.exceptions import PayramError, PayramRefused, PayramUnavailable
 from django_payram.gateway.payloads import read_kept
 from django_payram.gateway.redaction import clean_text, redact
-from django_payram.models import CRASHED_AFTER, Outcome, Payment, PaymentEvent, Source, database, is_recent
+from django_payram.models import CRASHED_AFTER, Outcome, Payment, PaymentEvent, Source, database, is_recent, log_fields
 from django_payram.models.statements import CompiledQuery
 from django_payram.payments import matching, rules, schedule, transitions
 from django_payram.payments.refresh import fetch_and_apply
@@ -120,7 +120,8 @@ def _confirm(payment: Payment, hint: PaymentUpdate, *, project: Project) -> Tran
         return transitions.apply(payment, hint, source=Source.WEBHOOK, payload=hint.payload)
     try:
         result = fetch_and_apply(payment, source=Source.WEBHOOK, hint=hint)
-    except PayramError:
+    except PayramError as exc:
+        exc.payment = payment
         # PayRam may give up before it can be asked again: do not wait for a rare tier.
         _check_by(payment, at=timezone.now())
         raise
@@ -269,7 +270,9 @@ def retry_kept_webhooks(*, stop: Callable[[], bool] = lambda: False) -> None:
             _retry(event)
             _postpone(event)
         except (PayramError, ImproperlyConfigured, DatabaseError) as exc:
-            logger.warning("A kept webhook about %s could not be handled. %s", event.reference, redact(str(exc)))
+            fields = log_fields(getattr(exc, "payment", None), reference=event.reference, project=event.project)
+            said = redact(str(exc))
+            logger.warning("A kept webhook about %s could not be handled. %s", event.reference, said, extra=fields)
             if isinstance(exc, PayramUnavailable):
                 unavailable.add(event.project)
             elif not isinstance(exc, DatabaseError):

@@ -19,7 +19,7 @@ from django.utils import timezone
 from django_payram import conf
 from django_payram.exceptions import PayramRefused
 from django_payram.gateway.redaction import redact
-from django_payram.models import DATABASE_BUSY, Payment, Source, database, give_back_connections, pages
+from django_payram.models import DATABASE_BUSY, Payment, Source, database, give_back_connections, log_fields, pages
 from django_payram.payments import rules, schedule, transitions, webhooks
 from django_payram.payments.refresh import record_denial
 from django_payram.polling import claims
@@ -315,7 +315,12 @@ class _Recorder:
             # A run over given payments was asked for; otherwise receivers that failed wait until their pause is over.
             result = transitions.apply(payment, said, source=self._source, retry=self._chosen)
         except (DatabaseError, InterfaceError, Payment.DoesNotExist) as exc:
-            logger.warning("PayRam's answer about %s could not be recorded. %s", payment, redact(str(exc)))
+            logger.warning(
+                "PayRam's answer about %s could not be recorded. %s",
+                payment,
+                redact(str(exc)),
+                extra=log_fields(payment),
+            )
             with _unless_busy():
                 _schedule_again(answer, exc)
             return Result(payment, payment.state, error=exc)
@@ -327,7 +332,9 @@ def _notify(payment: Payment) -> Result:
     try:
         delivered = transitions.notify(payment).delivered
     except (DatabaseError, InterfaceError) as exc:
-        logger.warning("The receivers of %s could not be notified. %s", payment, redact(str(exc)))
+        logger.warning(
+            "The receivers of %s could not be notified. %s", payment, redact(str(exc)), extra=log_fields(payment)
+        )
     return Result(payment, payment.state, asked=False, announced=delivered)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django_payram.views.checkout import AsyncCheckoutView, CheckoutView
+from django_payram.views.health import HealthView
 from django_payram.views.pay import PayView
 from django_payram.views.status import ReturnView, StatusView, remember
 from django_payram.views.webhook import WebhookView
@@ -10,6 +11,7 @@ from django_payram.views.webhook import WebhookView
 __all__ = [
     "AsyncCheckoutView",
     "CheckoutView",
+    "HealthView",
     "PayView",
     "ReturnView",
     "StatusView",

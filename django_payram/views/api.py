@@ -16,6 +16,7 @@ from rest_framework.views import APIView
 
 from django_payram.exceptions import InvalidPaymentRequest, PayramAlreadyPaid, PayramError
 from django_payram.gateway.redaction import redact
+from django_payram.models import log_fields
 from django_payram.payments.quotes import NotOffered, choose
 from django_payram.views.checkout import UNAVAILABLE, Checkout, refusal
 from django_payram.views.customer_status import customer_status
@@ -138,7 +139,9 @@ class PaymentMethodsAPIView(_CustomerAPIView):
             except NotOffered:
                 return _problem(not_offered, status.HTTP_400_BAD_REQUEST)
             except PayramError as exc:
-                logger.warning("No deposit address for payment %s. %s", payment.token, redact(str(exc)))
+                logger.warning(
+                    "No deposit address for payment %s. %s", payment.token, redact(str(exc)), extra=log_fields(payment)
+                )
                 text = _("The payment server gave no address for this coin. Please choose another one.")
                 return _problem(text, status.HTTP_503_SERVICE_UNAVAILABLE)
         return self._methods(request, token)
@@ -181,7 +184,8 @@ class CheckoutAPIView(Checkout, APIView):
             logger.error("An order cannot be paid as it is, at %s. %s", request.path, redact(str(exc)))  # noqa: TRY400
             return _problem(refusal(exc), status.HTTP_400_BAD_REQUEST)
         except UNAVAILABLE as exc:
-            logger.warning("No payment link could be made. %s", redact(str(exc)))
+            fields = log_fields(getattr(exc, "payment", None))
+            logger.warning("No payment link could be made. %s", redact(str(exc)), extra=fields)
             text = _("No payment link could be made just now. Please try again in a minute.")
             return _problem(text, status.HTTP_503_SERVICE_UNAVAILABLE)
         remember(request, payment)

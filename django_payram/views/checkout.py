@@ -17,7 +17,7 @@ from django.views import View
 from django_payram import conf
 from django_payram.exceptions import InvalidPaymentRequest, PayramAlreadyPaid, PayramError
 from django_payram.gateway.redaction import redact
-from django_payram.models import DATABASE_BUSY, USD, number_of
+from django_payram.models import DATABASE_BUSY, USD, log_fields, number_of
 from django_payram.payments import aopen_payment, open_payment
 from django_payram.views.decorators import outside_transactions, private, url_of
 from django_payram.views.status import remember
@@ -137,7 +137,8 @@ class CheckoutAnswers:
         if isinstance(exc, InvalidPaymentRequest):
             logger.error("An order cannot be paid as it is, at %s. %s", self.request.path, redact(str(exc)))
             return render(self.request, self.refused_template, {"sentence": refusal(exc)}, status=400)
-        logger.warning("No payment link could be made. %s", redact(str(exc)))
+        fields = log_fields(getattr(exc, "payment", None))
+        logger.warning("No payment link could be made. %s", redact(str(exc)), extra=fields)
         return render(self.request, self.unavailable_template, status=503)
 
 

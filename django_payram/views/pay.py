@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from django_payram.exceptions import PayramError
 from django_payram.gateway.redaction import redact
+from django_payram.models import log_fields
 from django_payram.payments.quotes import NotOffered, choose
 from django_payram.views.customer_status import customer_status
 from django_payram.views.decorators import url_of
@@ -50,7 +51,9 @@ class PayView(CustomerView):
                 problem = _("This coin is not offered for your payment. Please choose another one.")
                 return status_page(request, payment, problem=problem, code=400)
             except PayramError as exc:
-                logger.warning("No deposit address for payment %s. %s", payment.token, redact(str(exc)))
+                logger.warning(
+                    "No deposit address for payment %s. %s", payment.token, redact(str(exc)), extra=log_fields(payment)
+                )
                 problem = _("The payment server gave no address for this coin. Please choose another one.")
                 return status_page(request, payment, problem=problem, code=503)
         return HttpResponseRedirect(url_of(request, "status", payment.token), status=303)

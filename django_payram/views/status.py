@@ -19,7 +19,7 @@ from django.utils.decorators import method_decorator
 from django.views import View
 
 from django_payram.gateway.redaction import redact
-from django_payram.models import DATABASE_BUSY, Payment, database, order_type
+from django_payram.models import DATABASE_BUSY, Payment, database, log_fields, order_type
 from django_payram.payments.refresh import refresh_if_stale
 from django_payram.views.customer_status import customer_status
 from django_payram.views.decorators import RETRY_AFTER_SECONDS, outside_transactions, private, url_of
@@ -62,7 +62,8 @@ class CustomerView(View):
         try:
             return super().dispatch(request, *args, **kwargs)
         except DATABASE_BUSY as exc:
-            logger.warning("A page about a payment found the database busy. %s", redact(str(exc)))
+            fields = log_fields(token=kwargs.get("token", ""))
+            logger.warning("A page about a payment found the database busy. %s", redact(str(exc)), extra=fields)
             answer = self.busy(request)
             answer.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
             return answer

@@ -17,7 +17,7 @@ from django_payram.exceptions import PayramDataError, PayramError
 from django_payram.gateway import payloads
 from django_payram.gateway.redaction import redact, redact_bytes
 from django_payram.gateway.signatures import NotAuthenticated, authenticate, proofs
-from django_payram.models import DATABASE_BUSY
+from django_payram.models import DATABASE_BUSY, log_fields
 from django_payram.payments import webhooks
 from django_payram.payments.webhooks import WebhookResult
 from django_payram.views.decorators import RETRY_AFTER_SECONDS, outside_transactions
@@ -118,7 +118,8 @@ def _handle(request: HttpRequest) -> tuple[int, str]:
     try:
         return ANSWERS[webhooks.handle_webhook(event, project=project)]
     except PayramError as exc:
-        logger.warning("A webhook about %s could not be confirmed. %s", event.reference, exc)
+        fields = log_fields(exc.payment, reference=event.reference or "", project=project.name)
+        logger.warning("A webhook about %s could not be confirmed. %s", event.reference, exc, extra=fields)
         raise WebhookError(503, "PayRam could not be asked about the payment. Please send again.") from exc
 
 

@@ -13,6 +13,7 @@ from oscar.apps.order.exceptions import InvalidOrderStatus
 
 from django_payram.contrib.oscar.orders import due, order_model, paid_status
 from django_payram.contrib.oscar.sources import record
+from django_payram.models import log_fields
 from django_payram.signals import payment_paid, payment_refunded, payment_updated
 
 if TYPE_CHECKING:
@@ -46,7 +47,11 @@ def set_paid_status(order: Any, payment: Payment) -> None:
         return
     if not payment.covers(due(order), order.currency):
         logger.error(
-            "Order %s costs more than its payment %s brought: it stays %r.", order.number, payment, order.status
+            "Order %s costs more than its payment %s brought: it stays %r.",
+            order.number,
+            payment,
+            order.status,
+            extra=log_fields(payment),
         )
         return
     try:
@@ -58,4 +63,5 @@ def set_paid_status(order: Any, payment: Payment) -> None:
             payment,
             order.status,
             status,
+            extra=log_fields(payment),
         )
