@@ -129,6 +129,18 @@ class Sandbox(Processor):
         with self._ledger.lock:
             self._faults.append(ActiveFault(name, reference, times))
 
+    @contextmanager
+    def faulty(self, name: str) -> Iterator[None]:
+        """Spoil answers about all payments while the block runs, and leave other faults as they are."""
+        fault = ActiveFault(name)
+        with self._ledger.lock:
+            self._faults.append(fault)
+        try:
+            yield
+        finally:
+            with self._ledger.lock:
+                self._faults = [one for one in self._faults if one is not fault]
+
     def clear_faults(self) -> None:
         """Answer correctly again."""
         with self._ledger.lock:

@@ -171,6 +171,10 @@ class Payment:
         deeper = (replace(one, confirmations=_within(one.confirmations + blocks, self.blocks)) for one in self.deposits)
         return _with_deposits(self, tuple(deeper))
 
+    def ask_for(self, usd: Decimal) -> Payment:
+        """PayRam asks for another sum; which state that makes shows when money comes."""
+        return replace(self, amount_usd=usd)
+
     def cancel(self) -> Payment:
         """The link closes, what was received stays; a settled payment stays settled."""
         return replace(self, state=CANCELLED) if self.state in EXPIRING else self

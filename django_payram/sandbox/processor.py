@@ -141,6 +141,11 @@ class Processor(WebhookSender):
             payment = self._ledger.find(reference)
             return self._change(payment.cancel()) if payment.state in EXPIRING else payment
 
+    def ask_for(self, reference: str, usd: Amount) -> Payment:
+        """PayRam asks for another sum than the shop did; the shop is told with the next change."""
+        with self._ledger.changing():
+            return self._ledger.save(self._ledger.find(reference).ask_for(positive_sum(usd)))
+
     def top_up(self, reference: str, usd: Amount | None = None) -> str:
         """The rest as a new, FILLED payment of the same customer; returns its reference."""
         with self._ledger.changing():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from decimal import ROUND_DOWN
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -10,8 +12,13 @@ from django.conf import settings
 from django.test import Client, override_settings
 from django.urls import reverse
 
+from django_payram import payments
 from django_payram.conf import DEFAULT_PROJECT, SETTING
+from django_payram.gateway.redaction import KEY, quoted, redact
+from django_payram.models import Source
+from django_payram.payments import rules, transitions
 from django_payram.sandbox import Sandbox
+from django_payram.sandbox.coins import CENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,18 +28,22 @@ if TYPE_CHECKING:
     from django_payram.sandbox import Delivery, OutgoingWebhook
 
 TEST_KEY = "5a6e64626f782d6b65792d7465737473"
+LONGEST_QUOTE = 200
+"""Characters of what the shop answered."""
 
 
 class PretendPayram:
     """Acts on payments as a customer's wallet and the blockchain would, then delivers the webhooks.
 
-    Each verb returns the payment as it is in the database afterwards. Amounts are US dollars, except in
-    ``send_coins``. ``sandbox`` is the server behind it, for everything else.
+    Each verb returns the payment as it is in the database afterwards (the same instance), and raises AssertionError
+    when the shop answered a webhook with anything but 2xx. Amounts are US dollars, except in ``send_coins``.
+    ``sandbox`` is the server behind it, for everything else; it only writes down what the shop answered.
     """
 
     def __init__(self, sandbox: Sandbox, *, api_key: str) -> None:
         self.sandbox = sandbox
         self._api_key = api_key
+        self._is_down = False
 
     def setting(self) -> dict[str, dict[str, object]]:
         """Return the setting ``PAYRAM`` as it is, with project ``default`` pointing here."""
@@ -68,14 +79,89 @@ class PretendPayram:
         self.sandbox.expire(_reference(payment))
         return self._told(payment)
 
+    def pay_late(self, payment: Payment, usd: Decimal | int | str | None = None) -> Payment:
+        """Let the link expire, unless the shop has withdrawn it, and then pay: the payment is under review as late."""
+        if payment.withdrawn_at is None:
+            self.expire(payment)
+        return self.pay(payment, usd)
+
+    def pay_twice(self, payment: Payment) -> Payment:
+        """Pay, unless it is paid, and pay as much again: the payment is under review as a duplicate."""
+        if not payment.is_paid:
+            self.pay(payment)
+        self.sandbox.top_up(_reference(payment), payment.amount_usd)
+        return self._told(payment)
+
+    def hold(self, payment: Payment) -> Payment:
+        """Pay all that PayRam asks for, which is less than the shop did: the payment is held until it is accepted."""
+        reference = _reference(payment)
+        asked = self.sandbox.payment(reference)
+        half = (asked.missing_usd / 2).quantize(CENT, rounding=ROUND_DOWN)
+        self.sandbox.ask_for(reference, asked.filled_usd + half)
+        return self.pay(payment)
+
+    def accept(self, payment: Payment, *, reason: str = "") -> Payment:
+        """Accept a payment that is held, as a person does in the admin."""
+        transitions.apply(payment, rules.Acceptance(reason), source=Source.ADMIN)
+        return self._told(payment)
+
+    def withdraw(self, payment: Payment) -> Payment:
+        """Want no more money on the link: :func:`django_payram.payments.withdraw`."""
+        payments.withdraw(payment)
+        return self._told(payment)
+
+    def refund(self, payment: Payment, usd: Decimal | int | str | None = None) -> Payment:
+        """Send back ``usd``, or all that is left: :func:`django_payram.payments.record_refund`."""
+        left = payment.net_usd.quantize(CENT, rounding=ROUND_DOWN)
+        if usd is None and not left:
+            raise ValueError(f"There is nothing to send back of the payment {payment.token}.")
+        payments.record_refund(payment, amount_usd=left if usd is None else usd)
+        return self._told(payment)
+
+    def repeat(self, payment: Payment) -> Payment:
+        """Deliver a webhook about the payment once more, although nothing is new: PayRam does so."""
+        if self._is_down:
+            raise ValueError("PayRam is down, and says nothing.")
+        self._check([self.sandbox.redeliver(_reference(payment))])
+        return self._told(payment)
+
+    @contextmanager
+    def down(self) -> Iterator[None]:
+        """PayRam answers every call with status 500 and sends nothing while the block runs.
+
+        Money that comes meanwhile is told when the block ends.
+        """
+        with self.sandbox.faulty("broken"):
+            self._is_down = True
+            try:
+                yield
+            finally:
+                self._is_down = False
+        self.deliver()
+
     def deliver(self) -> list[Delivery]:
         """Deliver every webhook that is due."""
-        return self.sandbox.deliver_due()
+        if self._is_down:
+            return []
+        done = self.sandbox.deliver_due()
+        self._check(done)
+        return done
 
     def _told(self, payment: Payment) -> Payment:
         self.deliver()
         payment.refresh_from_db()
         return payment
+
+    def _check(self, done: list[Delivery]) -> None:
+        """Raise AssertionError unless the shop accepted each of the webhooks."""
+        answers = [
+            f"The shop answered {one.status} to the webhook about {one.reference} ({one.state}): "
+            f"{quoted(one.answer, LONGEST_QUOTE) or 'an empty body'}"
+            for one in done
+            if not one.succeeded
+        ]
+        if answers:
+            raise AssertionError("\n".join(answers))
 
 
 @contextmanager
@@ -96,13 +182,13 @@ def serving(**options: Any) -> Iterator[PretendPayram]:
     options.setdefault("webhook_url", shop + reverse("payram:webhook"))
     options.setdefault("success_url", shop + reverse("payram:return"))
     options.setdefault("cancel_url", shop + reverse("payram:return"))
-    options.setdefault("send", _send)
+    options.setdefault("send", partial(_send, options["api_key"]))
     sandbox = Sandbox(**options)
     with sandbox.serve():
         yield PretendPayram(sandbox, api_key=options["api_key"])
 
 
-def _send(webhook: OutgoingWebhook) -> tuple[int, str]:
+def _send(api_key: str, webhook: OutgoingWebhook) -> tuple[int, str]:
     headers = dict(webhook.headers)
     url = urlsplit(webhook.url)
     response = Client(raise_request_exception=False, headers=headers).generic(
@@ -112,7 +198,8 @@ def _send(webhook: OutgoingWebhook) -> tuple[int, str]:
         content_type=headers.get("Content-Type", "application/json"),
         secure=url.scheme == "https",
     )
-    return response.status_code, response.content.decode(errors="replace")
+    # Here, where the text is whole: of what is written down, the end is cut off.
+    return response.status_code, redact(response.content.decode(errors="replace").replace(api_key, KEY))
 
 
 def _reference(payment: Payment) -> str:

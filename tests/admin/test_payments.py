@@ -267,7 +267,9 @@ def test_the_button_says_what_failed(admin_client, payment, payram):
 def test_a_failed_receiver_is_shown_and_notified_again(admin_client, payment, payram, listener):
     """F9, D2, D3."""
     listener.fail_on = {"payment_paid"}
-    payram.pay(payment)
+    payram.sandbox.pay(payment.reference)
+    payram.sandbox.deliver_due()
+    payment.refresh_from_db()
     press(admin_client, payment, "ask")
     assert "payment_paid is broken" in text(admin_client.get(change(payment)))
     assert "A receiver of" in text(press(admin_client, payment, "announce"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unittest
 import uuid
 from datetime import timedelta
 from decimal import Decimal
@@ -23,7 +24,7 @@ from django.utils import timezone
 
 from django_payram import conf, signals
 from django_payram.conf import policies
-from django_payram.exceptions import PayramAlreadyPaid, PayramDisabled
+from django_payram.exceptions import PayramAlreadyPaid, PayramDisabled, PayramUnavailable
 from django_payram.models import Payment, Review
 from django_payram.payments import mail_status_link, open_payment
 from django_payram.testing.payram import serving
@@ -194,9 +195,24 @@ def test_the_example_of_a_test_passes(payram, order):
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("example", ["test_a_wrong_amount_waits_for_a_person", "test_the_checkout_without_payram"])
+def test_the_examples_of_situations_pass(payram, order, example):
+    taken = {"pytest": pytest, "open_payment": open_payment, "Order": Order, "PayramUnavailable": PayramUnavailable}
+    run("testing", "situations", **taken)[example](payram, order)
+
+
+@pytest.mark.django_db(transaction=True)
 def test_the_example_with_unittest_passes():
     case = run("testing", "a test with unittest", open_payment=open_payment, Order=Order)["PaymentTest"]
-    case("test_the_order_is_paid").test_the_order_is_paid()
+    result = unittest.TestResult()
+    case("test_the_order_is_paid").run(result)
+    assert (result.testsRun, result.wasSuccessful()) == (1, True), result.errors
+
+
+@pytest.mark.django_db
+def test_the_example_of_a_part_of_a_test_passes(order):
+    run("testing", "a part of a test", open_payment=open_payment, order=order)
+    assert Payment.objects.get().is_paid
 
 
 @pytest.mark.django_db

@@ -58,7 +58,9 @@ def test_every_check_says_when_nothing_waits():
 def test_a_receiver_that_failed_is_a_problem_until_it_succeeds(payram, order, listener):
     listener.fail_on.add("payment_paid")
     payment = open_payment(order, amount=order.total, email=order.email)
-    payram.pay(payment)
+    payram.sandbox.pay(payment.reference)
+    payram.sandbox.deliver_due()
+    payment.refresh_from_db()
     assert amiss() == {"undelivered": "problem"}
     assert message("undelivered").startswith("Payments with undelivered signals: 1, for 0 minutes at the longest.")
     listener.fail_on.clear()

@@ -109,7 +109,9 @@ def test_resync_says_why_it_stopped(payram, payment):
 
 def test_resync_leaves_with_3_when_a_receiver_fails_and_notifies_it_again(payram, payment, listener):
     listener.fail_on = {"payment_paid"}
-    payram.pay(payment)
+    payram.sandbox.pay(payment.reference)
+    payram.sandbox.deliver_due()
+    payment.refresh_from_db()
     code, lines = resync()
     assert code == 3
     assert f"{payment.reference}: a receiver failed and will be notified again." in lines

@@ -166,9 +166,11 @@ def test_a_receiver_of_the_shop_that_fails_delays_the_status_and_no_record(payra
 
     order_status_changed.connect(broken)
     try:
-        payram.pay(payment)
+        payram.sandbox.pay(payment.reference)
+        assert [done.status for done in payram.sandbox.deliver_due()] == [500]
     finally:
         order_status_changed.disconnect(broken)
+    payment.refresh_from_db()
     order.refresh_from_db()
     assert (payment.is_paid, payment.undelivered, order.status) == (True, ["payment_paid"], "Pending")
     assert [row[0] for row in transactions(order)] == ["Debit"]

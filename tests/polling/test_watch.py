@@ -105,7 +105,9 @@ def test_watching_notifies_receivers_what_is_undelivered_once_a_minute(listener,
 @real_transactions
 def test_a_receiver_that_failed_in_a_round_is_not_tried_again_in_the_same(payram, payments, listener, monkeypatch):
     listener.fail_on = {"payment_paid"}
-    payram.pay(payments[0])
+    payram.sandbox.pay(payments[0].reference)
+    payram.sandbox.deliver_due()
+    payments[0].refresh_from_db()
     stop = rate_limit.StopSignal()
     monkeypatch.setattr(rate_limit.StopSignal, "wait", lambda self, seconds: self is stop and self.set())
     assert [one.announced for one in watch(stop)].count(False) == 1
@@ -179,7 +181,9 @@ def test_the_sleep_is_a_second_at_least_and_half_a_minute_at_most(seconds, pause
 
 def test_undelivered_signals_are_sent(payram, payments, listener):
     listener.fail_on = {"payment_paid"}
-    payram.pay(payments[0])
+    payram.sandbox.pay(payments[0].reference)
+    payram.sandbox.deliver_due()
+    payments[0].refresh_from_db()
     _results, summary = run()
     assert (summary.receivers_failed, summary.exit_code) == (1, 3)
     listener.fail_on = set()
