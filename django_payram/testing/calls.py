@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 def calls_only_to(*hosts: str) -> Iterator[None]:
     """Refuse calls to a PayRam that is neither on this machine nor one of ``hosts`` while the block runs.
 
-    Such a call raises AssertionError before anything leaves, in every thread of the process. ``"*"`` allows all hosts.
+    Such a call raises PayramUnavailable before anything leaves, in every thread of the process. ``"*"`` allows all
+    hosts.
     """
     before = reach.allowed
     reach.allowed = frozenset(hosts)

@@ -212,3 +212,24 @@ def test_each_button_copies_from_its_own_payment_and_says_so(paying, demo):
     tab.get_by_role("button", name="Copy the address").last.click()
     expect(tab.get_by_role("button", name="Copied")).to_be_visible()
     assert tab.evaluate("navigator.clipboard.readText()") == "address of the other"
+
+
+def test_a_screen_reader_is_told_what_is_new_and_nothing_else(paying, demo):
+    tab = paying.tab
+    tab.goto(pay_page(paying, demo.shop))
+    tab.evaluate(
+        """() => {
+          window.spoken = 0;
+          const live = document.querySelector("[role=status]");
+          new MutationObserver(() => { window.spoken += 1; }).observe(live, { childList: true, subtree: true });
+        }"""
+    )
+    other = tab.context.new_page()
+    other.goto(tab.url)
+    other.get_by_role("button", name="USDC on Base").click()
+    expect(tab.get_by_role("heading", name="Send USDC on Base")).to_be_visible()
+    assert tab.evaluate("window.spoken") == 0
+    other.get_by_role("link", name="Use the payment page of the payment server instead").click()
+    other.get_by_role("button", name="Pay in full", exact=True).click()
+    expect(tab.get_by_role("heading", level=1)).to_have_text("Paid")
+    assert tab.evaluate("window.spoken") == 1
