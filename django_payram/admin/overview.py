@@ -1,4 +1,4 @@
-"""What came in: the overview of a range of dates, and the file of a filtered list."""
+"""What came in: the overview of a range of dates with its file, and the file of a filtered list."""
 
 from __future__ import annotations
 
@@ -21,14 +21,17 @@ from django_payram.admin.chart import bars
 from django_payram.admin.words import word
 from django_payram.models import Payment
 from django_payram.reports.figures import FIRST_DAY, LAST_DAY, Range, bounds, figures, natural_period
-from django_payram.reports.rows import as_csv, of_payments
+from django_payram.reports.rows import as_csv, of_payments, of_range
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from django.contrib.admin import ModelAdmin
     from django.db.models import QuerySet
-    from django.http import HttpRequest, HttpResponse
+    from django.http import HttpRequest
+    from django.http.response import HttpResponseBase
+
+    from django_payram.reports.rows import Row
 
 PERIODS = {"day": _("Day"), "week": _("Week"), "month": _("Month")}
 
@@ -71,12 +74,15 @@ class RangeForm(forms.Form):
         return cleaned
 
 
-def overview_view(model_admin: ModelAdmin[Payment], request: HttpRequest) -> HttpResponse:
-    """Show the figures of a range of dates."""
+def overview_view(model_admin: ModelAdmin[Payment], request: HttpRequest) -> HttpResponseBase:
+    """Show the figures of a range of dates, or send the payments and refunds that they are the sums of."""
     if not model_admin.has_view_permission(request):
         raise PermissionDenied
     today = Range().day_of(timezone.now())
     form = RangeForm(request.GET or {"since": today - FIRST_SHOWN, "until": today})
+    if "file" in request.GET and form.is_valid():
+        asked = form.cleaned_data
+        return _file(request, of_range(Range(asked["since"], asked["until"], asked["project"])))
     request.current_app = model_admin.admin_site.name
     context = {
         **model_admin.admin_site.each_context(request),
@@ -126,7 +132,11 @@ def download(
     _model_admin: ModelAdmin[Payment], request: HttpRequest, queryset: QuerySet[Payment]
 ) -> StreamingHttpResponse:
     """Send the chosen payments, or all that the filters leave, with their refunds; few are held in memory at a time."""
-    lines = chain([ENCODING_MARK], as_csv(of_payments(queryset.order_by(), zone=Range().zone)))
+    return _file(request, of_payments(queryset.order_by(), zone=Range().zone))
+
+
+def _file(request: HttpRequest, rows: Iterator[Row]) -> StreamingHttpResponse:
+    lines = chain([ENCODING_MARK], as_csv(rows))
     parts = iter(lambda: "".join(islice(lines, LINES)), "")
     content = _from_thread(parts) if isinstance(request, ASGIRequest) else parts
     headers = {"Content-Disposition": 'attachment; filename="payments.csv"', "Cache-Control": "no-store"}

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from django.db.models import QuerySet
     from django.http import HttpRequest
+    from django.http.response import HttpResponseBase
     from django.urls import URLPattern
     from django.utils.safestring import SafeString
 
@@ -153,7 +154,7 @@ class PaymentAdmin(PaymentColumns, ReadOnlyAdmin):
     def get_urls(self) -> list[URLPattern]:
         """Add the inbox, the overview, the doctor's report, and the buttons and decisions of a payment."""
         wrap = self.admin_site.admin_view
-        views: dict[str, tuple[str, Callable[..., HttpResponse]]] = {
+        views: dict[str, tuple[str, Callable[..., HttpResponseBase]]] = {
             "doctor/": ("doctor", self.doctor_view),
             "inbox/": ("inbox", partial(inbox_view, self)),
             "overview/": ("overview", partial(overview_view, self)),

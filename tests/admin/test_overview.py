@@ -122,6 +122,26 @@ def test_the_filtered_list_is_a_file(admin_client, payment):
     assert (found[-1]["received_usd"], found[-1]["net_usd"]) == ("80.00", "69.99")
 
 
+def test_the_file_of_a_range_has_the_sums_of_the_page(admin_client, payment):
+    """A payment counts in the month in which it was paid, and a refund in its own: a filtered list cannot say that."""
+    long_ago = timezone.now() - timedelta(days=60)
+    old = PaymentFactory(paid=True, filled_usd=Decimal(30), created_at=long_ago, paid_at=long_ago)
+    record_refund(old, amount_usd=7)
+    answer = admin_client.get(OVERVIEW, {"since": timezone.now().date() - timedelta(days=30), "file": "csv"})
+    found = list(csv.DictReader(io.StringIO(streamed(answer).decode("utf-8-sig"))))
+    sums = admin_client.get(OVERVIEW).context["found"].total
+    last = {name: Decimal(found[-1][name]) for name in ("received_usd", "net_usd")}
+    assert last == {"received_usd": sums.received, "net_usd": sums.net}
+    assert {row["kind"] for row in found if row["reference"] == old.reference} == {"refund"}
+
+
+@pytest.mark.parametrize("query", ["since=2030-01-02&until=2030-01-01&file=csv", "since=x&file=csv"])
+def test_a_wrong_range_has_no_file(admin_client, query):
+    answer = admin_client.get(f"{OVERVIEW}?{query}")
+    assert answer["Content-Type"].startswith("text/html")
+    assert "errorlist" in text(answer)
+
+
 def chosen(*payments):
     return {"action": "download", "_selected_action": [payment.pk for payment in payments]}
 

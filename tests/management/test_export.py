@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from django_payram.models import Refund
 from django_payram.reports import rows
+from django_payram.reports.figures import Range
 from django_payram.reports.rows import COLUMNS
 from django_payram.testing.factories import PaymentFactory
 
@@ -93,7 +94,7 @@ def test_times_have_an_offset_and_their_zone_is_named(payment, settings):
 
 
 def test_the_range_and_the_project_choose(payment):
-    day = payment.paid_at.strftime("%Y-%m-%d")
+    day = Range().day_of(payment.paid_at).isoformat()
     PaymentFactory(paid=True, project="other", paid_at=payment.paid_at - timedelta(days=400))
     kinds = ["payment", "refund", "total"]
     assert [row["kind"] for row in table("--paid-since", "2001-01-01", "--paid-until", "2001-12-31")] == ["total"]
