@@ -130,7 +130,7 @@ def test_money_after_expiry_pays_the_order_and_is_flagged_late(customer, clerk):
     expect_order(customer, "Canceled")
     customer.tab.goto(hosted)
     customer.press_in_sandbox("Pay in full", badge="Paid").return_to_shop()
-    expect_status(customer.tab, title="Paid", sentence=f"{PRICE} USD have been paid.")
+    expect_status(customer.tab, title="Paid late", sentence=f"{PRICE} USD have come after the time for this payment")
     expect_order(customer, "Paid")
     clerk.open_payment(customer.reference)
     expect(clerk.tab.locator(".payram-advice h2")).to_have_text("Money after cancellation")
