@@ -37,7 +37,7 @@ SEEDS = (
         kind=COFFEE,
         size="Whole beans, 250\u00a0g",
         price=Decimal("14.50"),
-        stock=40,
+        stock=140,
         summary="Dark chocolate and toasted hazelnut, with a long, sweet finish.",
         description=(
             "Grown high and roasted slowly, until the second crack is only just in the air."
