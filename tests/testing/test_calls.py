@@ -101,8 +101,9 @@ def test_others_are_not_this_machine(host):
 )
 def test_it_is_switched_off_by_an_option(pytester, monkeypatch, options, answer):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    # The database of the tests around this one is in use.
-    monkeypatch.delenv("DATABASE_URL", raising=False)
+    # The database of the tests around this one is in use, and what surrounds them says nothing here.
+    for name in ("DATABASE_URL", "SURROUNDINGS"):
+        monkeypatch.delenv(name, raising=False)
     pytester.makepyfile(
         """
         import pytest
