@@ -9,12 +9,12 @@ from typing import Any
 from django.conf import settings
 from django.core import mail
 from django.db import transaction
-from django.db.models import Count, Q
+from django.db.models import Count
 from django.template.loader import render_to_string
 from django.utils import timezone, translation
 
 from django_payram.gateway.redaction import clean_text
-from django_payram.models import Payment, Review, ReviewMail, database
+from django_payram.models import Payment, Review, ReviewMail, database, is_stale
 
 logger = logging.getLogger("django_payram")
 
@@ -40,10 +40,8 @@ def send_due_mail() -> bool:
     fails is logged, and the mail is tried again.
     """
     now, rows = timezone.now(), ReviewMail.objects.using(database()).filter(pk=ReviewMail.ONLY)
-    # A time in the future was written by a wrong clock.
-    is_due = Q(sent_at=None) | Q(sent_at__lte=now - INTERVAL) | Q(sent_at__gt=now)
-    # Of several processes one gets it.
-    if not rows.filter(is_due, is_wanted=True).update(sent_at=now, is_wanted=False):
+    due = rows.filter(is_stale("sent_at", after=INTERVAL, now=now), is_wanted=True)
+    if not due.update(sent_at=now, is_wanted=False):
         return False
     try:
         return _send()

@@ -86,6 +86,7 @@ MAX_EXPONENT = 999
 
 
 def decode(body: bytes) -> Mapping[str, object]:
+    """Return the fields of an object, read as :func:`load` reads. Raises PayramDataError, also for anything else."""
     value = load(body)
     if not isinstance(value, dict):
         raise PayramDataError("The body is JSON but not an object.")
@@ -158,6 +159,7 @@ def _is_too_deep(value: object) -> bool:
 
 
 def value_of(fields: Mapping[str, object], name: str) -> object:
+    """Return a field under whichever spelling it has, None without it. Raises PayramDataError for two that disagree."""
     found = None
     for spelling in SPELLINGS[name]:
         value = fields.get(spelling)
@@ -178,6 +180,7 @@ def _meaning(value: object) -> object:
 
 
 def read_reference(fields: Mapping[str, object]) -> str | None:
+    """Read PayRam's reference. Raises PayramDataError for one that cannot be its own."""
     value = value_of(fields, "reference")
     if value is None:
         return None
@@ -216,6 +219,7 @@ def read_link(fields: Mapping[str, object], name: str, limit: int) -> str:
 
 
 def read_number(fields: Mapping[str, object], name: str) -> Decimal | None:
+    """Read a number from zero, written as one or as text. Raises PayramDataError for anything else."""
     value = value_of(fields, name)
     if value is None or value == "":
         return None
@@ -236,10 +240,12 @@ WIDE = Context(prec=60, rounding=ROUND_DOWN)
 
 
 def read_usd(fields: Mapping[str, object], name: str) -> Decimal | None:
+    """Read US dollars, cut to eight places. Raises PayramDataError for what cannot be an amount."""
     return _fitted(fields, name, context=USD, places=8, limit=Decimal(10) ** 15)
 
 
 def read_coins(fields: Mapping[str, object], name: str) -> Decimal | None:
+    """Read an amount of a coin, cut to eighteen places. Raises PayramDataError for what cannot be one."""
     return _fitted(fields, name, context=COINS, places=18, limit=Decimal(10) ** 18)
 
 
@@ -255,6 +261,7 @@ def _fitted(
 
 
 def read_count(fields: Mapping[str, object], name: str) -> int | None:
+    """Read a whole number of up to a million. Raises PayramDataError for anything else."""
     number = read_number(fields, name)
     if number is None:
         return None

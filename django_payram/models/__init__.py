@@ -13,6 +13,7 @@ from django_payram.models.payment import (
     Payment,
     PaymentQuerySet,
     is_recent,
+    is_stale,
     order_type,
 )
 from django_payram.models.quote import PaymentQuote
@@ -44,6 +45,7 @@ __all__ = [
     "database",
     "give_back_connections",
     "is_recent",
+    "is_stale",
     "log_fields",
     "number_of",
     "order_key",

@@ -65,6 +65,15 @@ def is_recent(moment: datetime, *, within: timedelta, now: datetime) -> bool:
     return moment.tzinfo is None and abs(now.astimezone() - moment.astimezone()) < within
 
 
+def is_stale(name: str, *, after: timedelta, now: datetime) -> Q:
+    """Return the condition that the time of that name is so long ago, or was never written.
+
+    Whoever updates rows with it claims them: of many processes one gets a row. A time in the future was written by a
+    wrong clock, and means nothing.
+    """
+    return Q((name, None)) | Q((f"{name}__lte", now - after)) | Q((f"{name}__gt", now))
+
+
 def order_type(payment: Payment) -> ContentType:
     """Return the content type of the order of a payment that has one, without a query once it is known."""
     return _content_types(database()).get_for_id(cast("int", payment.order_type_id))

@@ -5,14 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from django.core.mail import send_mail
-from django.template.loader import render_to_string
 from django.utils import timezone
 
 from django_payram.models import Outcome, Payment, Source
 from django_payram.payments import transitions
 from django_payram.payments.checkout import open_payment
 from django_payram.payments.links import usable_link
+from django_payram.payments.mails import send
 from django_payram.payments.request import read_text
 
 if TYPE_CHECKING:
@@ -67,7 +66,5 @@ def mail_link(payment: Payment, *, status_url: str = "", source: Source, actor: 
     if not url:
         raise ValueError("Only the link of an open payment with an e-mail address can be sent.")
     context = {"payment": payment, "url": url, "status_url": status_url}
-    # A header has one line, and a template easily ends with another.
-    subject = " ".join(render_to_string("django_payram/request_mail_subject.txt", context).split())
-    send_mail(subject, render_to_string("django_payram/request_mail.txt", context), None, [payment.customer_email])
+    send(payment, "django_payram/request_mail", context)
     transitions.note([payment], Outcome.MAILED, source=source, actor=actor)

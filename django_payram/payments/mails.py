@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.mail import send_mail
@@ -39,6 +39,14 @@ def mail_status_link(payment: Payment, *, status_url: str = "") -> None:
         "shop_name": project.shop_name,
         "contact": project.contact,
     }
+    send(payment, "django_payram/status_mail", context)
+
+
+def send(payment: Payment, template: str, context: dict[str, Any]) -> None:
+    """Mail the customer of ``payment`` what ``<template>.txt`` says, under the subject of ``<template>_subject.txt``.
+
+    Raises what the mail server raises.
+    """
     # A header has one line, and a template easily ends with another.
-    subject = " ".join(render_to_string("django_payram/status_mail_subject.txt", context).split())
-    send_mail(subject, render_to_string("django_payram/status_mail.txt", context), None, [payment.customer_email])
+    subject = " ".join(render_to_string(f"{template}_subject.txt", context).split())
+    send_mail(subject, render_to_string(f"{template}.txt", context), None, [payment.customer_email])

@@ -7,13 +7,12 @@ it, and no lock is held meanwhile.
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from django.core.exceptions import ImproperlyConfigured
-from django.db.models import Q
 from django.utils import timezone
 
 from django_payram import conf
@@ -21,7 +20,7 @@ from django_payram.exceptions import PayramDataError, PayramError, PayramRefused
 from django_payram.gateway.client import client_for
 from django_payram.gateway.payment_methods import PaymentMethod
 from django_payram.gateway.redaction import redact
-from django_payram.models import DATABASE_BUSY, PaymentQuote, database, is_recent, log_fields
+from django_payram.models import DATABASE_BUSY, PaymentQuote, database, is_recent, is_stale, log_fields
 from django_payram.payments.refresh import PAGE_DEADLINE
 from django_payram.payments.wallets import coin_amount, network_in_full, wallet_link
 
@@ -38,6 +37,10 @@ PRICE_LIVES = timedelta(minutes=10)
 
 UNKNOWN_CALL = frozenset({404, 405})
 """What a server answers that does not know the call."""
+
+
+KEPT = {one.name for one in fields(PaymentMethod)}
+"""What a row keeps of a way to pay."""
 
 
 class NotOffered(PayramDataError):
@@ -108,6 +111,9 @@ def offers(payment: Payment, quote: PaymentQuote) -> list[Offer]:
     is_priced = quote.priced_at is not None and is_recent(quote.priced_at, within=PRICE_LIVES, now=timezone.now())
     found = []
     for kept in quote.methods or []:
+        if kept.keys() != KEPT:
+            # A row of another release. PayRam is asked again within half a minute.
+            continue
         price = kept["price_usd"] if is_priced else None
         method = PaymentMethod(**{**kept, "price_usd": None if price is None else Decimal(price)})
         address = quote.addresses.get(method.blockchain, "")
@@ -148,10 +154,9 @@ def _client(payment: Payment) -> Client:
 def _claim(quote: PaymentQuote, payment: Payment) -> bool:
     """Claim the right to ask now; of many pages that are open at once, one gets it."""
     now = timezone.now()
-    # A time in the future was written by a wrong clock, and means nothing.
-    stale = Q(asked_at=None) | Q(asked_at__lte=now - FRESH) | Q(asked_at__gt=now)
+    rows = PaymentQuote.objects.using(database()).filter(is_stale("asked_at", after=FRESH, now=now), pk=quote.pk)
     try:
-        return PaymentQuote.objects.using(database()).filter(stale, pk=quote.pk).update(asked_at=now) > 0
+        return rows.update(asked_at=now) > 0
     except DATABASE_BUSY as exc:
         # It can be read, but not be written to: what is recorded must do.
         logger.warning(

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 from asgiref.sync import sync_to_async
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, InterfaceError
-from django.db.models import Q
 from django.utils import timezone
 
 from django_payram import conf
 from django_payram.exceptions import PayramDataError, PayramError, PayramRefused
 from django_payram.gateway.client import client_for
-from django_payram.models import CRASHED_AFTER, Payment, Source, database, is_recent, log_fields
+from django_payram.models import CRASHED_AFTER, Payment, Source, database, is_recent, is_stale, log_fields
 from django_payram.payments import rules, transitions
 
 if TYPE_CHECKING:
@@ -86,7 +85,7 @@ def _claim_check(payment: Payment) -> bool:
     if payment.checked_at is not None and now - FRESH < payment.checked_at <= now:
         return False
     # The row itself decides: what was read of it may be out of date, and comes from a cache in some shops.
-    stale = Q(checked_at=None) | Q(checked_at__lte=now - FRESH) | Q(checked_at__gt=now)
+    stale = is_stale("checked_at", after=FRESH, now=now)
     return Payment.objects.using(database()).filter(stale, pk=payment.pk).update(checked_at=now) > 0
 
 

@@ -14,12 +14,12 @@ from rest_framework.settings import api_settings
 from rest_framework.throttling import SimpleRateThrottle
 from rest_framework.views import APIView
 
-from django_payram.exceptions import InvalidPaymentRequest, PayramAlreadyPaid, PayramError
+from django_payram.exceptions import InvalidPaymentRequest, PayramAlreadyPaid
 from django_payram.gateway.redaction import redact
 from django_payram.models import log_fields
-from django_payram.payments.quotes import NotOffered, choose
 from django_payram.views.checkout import UNAVAILABLE, Checkout, refusal
 from django_payram.views.customer_status import customer_status
+from django_payram.views.pay import NOT_OFFERED, refused
 from django_payram.views.pay_block import pay_block
 from django_payram.views.schema import answers
 from django_payram.views.serializers import (
@@ -130,20 +130,9 @@ class PaymentMethodsAPIView(_CustomerAPIView):
         """Choose a coin and network, and return the address to send to."""
         asked = ChoiceSerializer(data=request.data)
         payment = refreshed(token)
-        not_offered = _("This coin is not offered for your payment. Please choose another one.")
-        if not asked.is_valid():
-            return _problem(not_offered, status.HTTP_400_BAD_REQUEST)
-        if customer_status(payment).url:
-            try:
-                choose(payment, asked.validated_data["method"])
-            except NotOffered:
-                return _problem(not_offered, status.HTTP_400_BAD_REQUEST)
-            except PayramError as exc:
-                logger.warning(
-                    "No deposit address for payment %s. %s", payment.token, redact(str(exc)), extra=log_fields(payment)
-                )
-                text = _("The payment server gave no address for this coin. Please choose another one.")
-                return _problem(text, status.HTTP_503_SERVICE_UNAVAILABLE)
+        refusal = refused(payment, asked.validated_data["method"]) if asked.is_valid() else NOT_OFFERED
+        if refusal is not None:
+            return _problem(str(refusal.sentence), refusal.status)
         return self._methods(request, token)
 
     def _methods(self, request: Request, token: uuid.UUID) -> Response:

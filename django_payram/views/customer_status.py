@@ -161,30 +161,20 @@ def customer_status(payment: Payment) -> CustomerStatus:
     is_closed = status == Status.PARTLY_PAID and not payment.is_open
     is_over = status == Status.WAITING and payment.expires_at is not None and payment.expires_at <= timezone.now()
     surprise = _surprise(payment, status)
-    received, missing = payment.received_usd, payment.missing_usd
-    if status == Status.PARTLY_PAID and not received and payment.webhook_usd:
-        # Old servers name the sum by webhook only. It counts for nothing, but it is what the customer has sent.
-        received, missing = payment.webhook_usd, max(payment.amount_usd - payment.webhook_usd, CENT)
-    figures = {
-        "amount_usd": payment.amount_usd,
-        "received_usd": received.quantize(CENT, rounding=ROUND_DOWN),
-        "missing_usd": missing.quantize(CENT, rounding=ROUND_UP),
-        "surplus_usd": payment.surplus_usd.quantize(CENT, rounding=ROUND_DOWN),
-        "forgiven_usd": payment.forgiven_usd.quantize(CENT, rounding=ROUND_UP),
-        "refunded_usd": payment.refunded_usd.quantize(CENT, rounding=ROUND_DOWN),
-    }
+    figures = _figures(payment, status)
     words = {
         **{name.removesuffix("_usd"): number_format(sum_, decimal_pos=2) for name, sum_ in figures.items()},
         "confirmations": payment.confirmations or 0,
         "required": payment.confirmations_required or 1,
     }
-    sentence = _sentence(payment, status, is_closed=is_closed, is_over=is_over, is_sum_known=bool(received))
+    is_sum_known = figures["received_usd"] > 0
+    sentence = _sentence(payment, status, is_closed=is_closed, is_over=is_over, is_sum_known=is_sum_known)
     title = CLOSED if is_closed else Status.EXPIRED.label if is_over else status.label
     tone = TONES[status]
     is_more_coming = status == Status.PARTLY_PAID and payment.is_open and _is_confirming(payment)
     if surprise:
         title, sentence, tone = *surprise, "warn"
-    elif is_more_coming and received:
+    elif is_more_coming and is_sum_known:
         sentence, tone = MORE_COMING_SENTENCE, "busy"
     is_payable = status in PAYABLE and not (is_closed or is_over or surprise)
     return CustomerStatus(
@@ -202,13 +192,27 @@ def customer_status(payment: Payment) -> CustomerStatus:
     )
 
 
+def _figures(payment: Payment, status: Status) -> dict[str, Decimal]:
+    """Return the sums that the customer is told, rounded so that whoever pays what is missing has paid it all."""
+    received, missing = payment.received_usd, payment.missing_usd
+    if status == Status.PARTLY_PAID and not received and payment.webhook_usd:
+        # Old servers name the sum by webhook only. It counts for nothing, but it is what the customer has sent.
+        received, missing = payment.webhook_usd, max(payment.amount_usd - payment.webhook_usd, CENT)
+    return {
+        "amount_usd": payment.amount_usd,
+        "received_usd": received.quantize(CENT, rounding=ROUND_DOWN),
+        "missing_usd": missing.quantize(CENT, rounding=ROUND_UP),
+        "surplus_usd": payment.surplus_usd.quantize(CENT, rounding=ROUND_DOWN),
+        "forgiven_usd": payment.forgiven_usd.quantize(CENT, rounding=ROUND_UP),
+        "refunded_usd": payment.refunded_usd.quantize(CENT, rounding=ROUND_DOWN),
+    }
+
+
 def _isolated(sentence: str) -> str:
     """Return a sentence in which no amount changes places with its currency where it is read from right to left."""
-    return (
-        AMOUNT.sub("\N{FIRST STRONG ISOLATE}\\g<0>\N{POP DIRECTIONAL ISOLATE}", sentence)
-        if get_language_bidi()
-        else sentence
-    )
+    if not get_language_bidi():
+        return sentence
+    return AMOUNT.sub("\N{FIRST STRONG ISOLATE}\\g<0>\N{POP DIRECTIONAL ISOLATE}", sentence)
 
 
 def _surprise(payment: Payment, status: Status) -> tuple[_StrPromise, _StrPromise] | None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from django.http import HttpResponseRedirect
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _
 
 from django_payram.exceptions import PayramError
 from django_payram.gateway.redaction import redact
@@ -21,8 +21,41 @@ if TYPE_CHECKING:
     import uuid
 
     from django.http import HttpRequest, HttpResponse
+    from django.utils.functional import _StrPromise
+
+    from django_payram.models import Payment
 
 logger = logging.getLogger("django_payram")
+
+
+class Refusal(NamedTuple):
+    """Why a choice was not kept, in a sentence, and the HTTP status that says so."""
+
+    sentence: _StrPromise
+    status: int
+
+
+NOT_OFFERED = Refusal(_("This coin is not offered for your payment. Please choose another one."), 400)
+NO_ADDRESS = Refusal(_("The payment server gave no address for this coin. Please choose another one."), 503)
+
+
+def refused(payment: Payment, code: str) -> Refusal | None:
+    """Keep the customer's choice of a coin, or return why it was not kept.
+
+    For a payment that takes no money nothing is chosen.
+    """
+    if not customer_status(payment).url:
+        return None
+    try:
+        choose(payment, code)
+    except NotOffered:
+        return NOT_OFFERED
+    except PayramError as exc:
+        logger.warning(
+            "No deposit address for payment %s. %s", payment.token, redact(str(exc)), extra=log_fields(payment)
+        )
+        return NO_ADDRESS
+    return None
 
 
 class PayView(CustomerView):
@@ -44,16 +77,7 @@ class PayView(CustomerView):
     def post(self, request: HttpRequest, token: uuid.UUID) -> HttpResponse:
         """Keep the choice, and show the address to send to."""
         payment = refreshed(token)
-        if customer_status(payment).url:
-            try:
-                choose(payment, request.POST.get("method", ""))
-            except NotOffered:
-                problem = _("This coin is not offered for your payment. Please choose another one.")
-                return status_page(request, payment, problem=problem, code=400)
-            except PayramError as exc:
-                logger.warning(
-                    "No deposit address for payment %s. %s", payment.token, redact(str(exc)), extra=log_fields(payment)
-                )
-                problem = _("The payment server gave no address for this coin. Please choose another one.")
-                return status_page(request, payment, problem=problem, code=503)
+        refusal = refused(payment, request.POST.get("method", ""))
+        if refusal is not None:
+            return status_page(request, payment, problem=str(refusal.sentence), code=refusal.status)
         return HttpResponseRedirect(url_of(request, "status", payment.token), status=303)

@@ -18,22 +18,13 @@ from django_payram.models import Payment, PaymentQuote, database
 from django_payram.payments import open_payment
 from django_payram.testing.payram import TEST_KEY, running_payram
 from django_payram.views import CheckoutView
-from tests.shop.models import Order
+from tests.shop.views import OrderCheckout
 
 pytestmark = pytest.mark.django_db
 
 
-class Embedded(CheckoutView):
+class Embedded(OrderCheckout, CheckoutView):
     embedded = True
-
-    def get_order(self):
-        return Order.objects.get(pk=self.kwargs["pk"])
-
-    def get_amount(self, order):
-        return order.total
-
-    def get_email(self, order):
-        return order.email
 
 
 @pytest.fixture
