@@ -11,6 +11,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from django_payram.admin.words import refusal
 from django_payram.exceptions import PayramError
 from django_payram.gateway.redaction import clean_text
 from django_payram.models import DATABASE_BUSY, Outcome, Payment, Source
@@ -63,7 +64,7 @@ def _ask(request: HttpRequest, payment: Payment) -> None:
     try:
         refresh(payment, source=Source.ADMIN)
     except (PayramError, ImproperlyConfigured) as exc:
-        messages.error(request, str(exc))
+        messages.error(request, refusal(exc))
     else:
         messages.success(request, _("PayRam was asked, and its answer is recorded."))
     remember(request, [payment], Outcome.ASKED)

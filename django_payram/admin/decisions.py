@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_payram.admin.orders import OrderForm, order_models
 from django_payram.admin.panel import figures
+from django_payram.admin.words import refusal
 from django_payram.gateway.redaction import clean_text
 from django_payram.models import DATABASE_BUSY, Payment, Source
 from django_payram.payments import decisions, rules, transitions
@@ -196,7 +197,7 @@ def decision_view(admin: ModelAdmin[Payment], request: HttpRequest, payment: Pay
         decision.take(payment, form.cleaned_data, request.user.get_username())
     except ValueError as exc:
         if decision.is_possible(payment):
-            form.add_error(None, str(exc))
+            form.add_error(None, refusal(exc))
             return _shown(admin, request, payment, name, form)
         messages.error(request, _("The payment cannot be decided in this way any more."))
     except DATABASE_BUSY:

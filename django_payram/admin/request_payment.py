@@ -19,8 +19,8 @@ from django.utils.translation import gettext_lazy as _
 from django_payram import conf
 from django_payram.admin.actions import log
 from django_payram.admin.orders import OrderForm, order_models
+from django_payram.admin.words import refusal
 from django_payram.exceptions import InvalidPaymentRequest, PayramAlreadyPaid, PayramError
-from django_payram.gateway.redaction import redact
 from django_payram.models import CRASHED_AFTER, DATABASE_BUSY, USD, Outcome, Payment, Source, database, is_recent
 from django_payram.payments.by_hand import LONGEST_HOURS, LONGEST_NOTE, Requested, request_payment
 from django_payram.payments.request import CENT
@@ -139,7 +139,7 @@ def request_view(admin: ModelAdmin[Payment], request: HttpRequest) -> HttpRespon
         models = order_models(admin.admin_site, request, wanted=wanted)
         form = PaymentRequestForm(request.POST or None, initial=asked, models=models)
     except ImproperlyConfigured as exc:
-        messages.error(request, str(exc))
+        messages.error(request, refusal(exc))
         return HttpResponseRedirect(reverse(f"{admin.admin_site.name}:django_payram_payment_changelist"))
     if form.is_valid() and (payment := _opened(request, form)) is not None:
         address = f"{admin.admin_site.name}:django_payram_payment_change"
@@ -167,12 +167,12 @@ def _opened(request: HttpRequest, form: PaymentRequestForm) -> Payment | None:
         log(request, [payment], Outcome.REQUESTED)
     except InvalidPaymentRequest as exc:
         field = ARGUMENTS.get(exc.argument, exc.argument)
-        form.add_error(field if field in form.fields else None, str(exc))
+        form.add_error(field if field in form.fields else None, refusal(exc))
     except PayramAlreadyPaid as exc:
         messages.warning(request, _("This is paid already, or under review. Another bill needs another purpose."))
         return exc.payment
     except (PayramError, ImproperlyConfigured) as exc:
-        form.add_error(None, redact(str(exc)))
+        form.add_error(None, refusal(exc))
     except DATABASE_BUSY:
         form.add_error(None, _("The database is busy. Please try again in a minute."))
     else:

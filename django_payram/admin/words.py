@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext_lazy as _
 
+from django_payram.exceptions import InvalidPaymentRequest
+from django_payram.gateway.redaction import redact
 from django_payram.models import Review, Status
 
 if TYPE_CHECKING:
@@ -88,6 +90,30 @@ REASONS: Mapping[Review, _StrPromise] = MappingProxyType(
     }
 )
 """The reasons for review in so few words that they fit into a column."""
+
+
+REFUSALS: Mapping[str, _StrPromise] = MappingProxyType(
+    {
+        "amount": _("This amount cannot be asked for: it is worth less than a cent of a US dollar, or is too long."),
+        "currency": _("A price in this currency needs exchange rates: the option RATES of the project."),
+        "email": _("PayRam does not take this e-mail address."),
+        "order": _("This order cannot be paid as it is."),
+        "transaction": _("This transaction is recorded already."),
+        **dict.fromkeys(
+            ("purpose", "order_number"),
+            _("Only printable characters can stand here, and no white space at the ends."),
+        ),
+    }
+)
+"""Why an argument of ``open_payment`` or ``record_refund`` was refused, in the reader's language."""
+REFUSED = _("This cannot be done: %(error)s")
+"""For everything that names a setting, a server's answer, or what only a program can have written."""
+
+
+def refusal(exc: Exception) -> str:
+    """Return why something was refused, in a sentence for the merchant, without keys."""
+    known = REFUSALS.get(exc.argument) if isinstance(exc, InvalidPaymentRequest) else None
+    return str(known or REFUSED % {"error": redact(str(exc))})
 
 
 def word(status: Status) -> str:

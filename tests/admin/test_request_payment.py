@@ -18,8 +18,10 @@ from django.core.management import CommandError, call_command
 from django.db import connections
 from django.test import Client
 from django.urls import resolve
-from django.utils import timezone
+from django.utils import timezone, translation
 
+from django_payram.admin.words import refusal
+from django_payram.exceptions import InvalidPaymentRequest, PayramUnavailable
 from django_payram.models import Outcome, Payment, Source, State
 from django_payram.payments import open_payment
 from django_payram.testing.factories import PaymentFactory
@@ -171,10 +173,10 @@ def test_the_form_can_be_filled_in_by_the_address(admin_client, order):
     ("changed", "said"),
     [
         ({"email": "nobody"}, "Enter a valid email address."),
-        ({"purpose": "\u200b"}, "purpose must be a string of printable characters."),
+        ({"purpose": "\u200b"}, "Only printable characters can stand here, and no white space at the ends."),
         ({"amount": "0"}, "greater than or equal to 0.01"),
         ({"amount": "much"}, "Enter a number."),
-        ({"currency": "EUR"}, "currency is EUR"),
+        ({"currency": "EUR"}, "A price in this currency needs exchange rates: the option RATES of the project."),
         ({"order_model": "shop.order"}, "Please say which order."),
         ({"order_key": "1"}, "Please say which kind of order."),
         ({"order_model": "shop.order", "order_key": "nothing"}, "There is no such order."),
@@ -187,6 +189,16 @@ def test_what_is_wrong_is_said_and_nothing_is_made(admin_client, payram, order, 
     before = Payment.objects.count()
     assert said in text(admin_client.post(REQUEST, fields(**changed))).replace("&#x27;", "'")
     assert Payment.objects.count() == before
+
+
+def test_what_is_wrong_is_said_in_the_readers_language():
+    """F98."""
+    with translation.override("de"):
+        said = refusal(InvalidPaymentRequest("currency", "is EUR"))
+        other = refusal(PayramUnavailable("PayRam is away."))
+    assert "Wechselkurse" in said
+    assert other.endswith(": PayRam is away.")
+    assert not other.startswith("This")
 
 
 def test_a_payram_that_cannot_be_asked_is_said(admin_client, settings):
