@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
     from django.http import HttpRequest
 
-LISTED = 2_000
+LISTED = 1_000
 """Rows that can be leafed through. Older ones are found by searching and filtering."""
 
 
