@@ -28,7 +28,7 @@ pytest_plugins = ["pytester"]
 
 # pytest --hypothesis-profile=NAME
 hypothesis.settings.register_profile("quick", max_examples=30, deadline=None)
-hypothesis.settings.register_profile("thousands", max_examples=1000)
+hypothesis.settings.register_profile("thousands", max_examples=400)
 hypothesis.settings.register_profile("deep", max_examples=5000)
 hypothesis.settings.load_profile("quick")
 

@@ -174,6 +174,7 @@ class Desk(RuleBasedStateMachine):
             assert sum("duplicate" in row.reviews_raised for row in bill) >= len(bill) - 1
 
 
+@pytest.mark.once
 @pytest.mark.django_db
 def test_whatever_the_shop_decides_the_sums_and_the_signals_are_right():
     """F23, F82, F83, F84, F85."""

@@ -90,6 +90,7 @@ def test_others_are_not_this_machine(host):
         reach.check(f"http://{host}/api")
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("options", "answer"),
     [
@@ -115,7 +116,7 @@ def test_it_is_switched_off_by_an_option(pytester, monkeypatch, options, answer)
             open_payment(amount=20, email="a@example.org")
         """
     )
-    result = pytester.runpytest_subprocess("--ds=tests.settings", "-p", "no:cacheprovider", *options)
+    result = pytester.runpytest_subprocess("--ds=tests.settings", "--no-migrations", "-p", "no:cacheprovider", *options)
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines([f"*{answer}*"])
 

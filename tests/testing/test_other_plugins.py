@@ -53,6 +53,7 @@ def test_sockets_lead_to_this_machine_only(payram, monkeypatch):
     assert asked
 
 
+@pytest.mark.once
 def test_many_processes_and_any_order(pytester, monkeypatch):
     """Each test has a server of its own, on a port that is free."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
@@ -74,5 +75,5 @@ def test_many_processes_and_any_order(pytester, monkeypatch):
             assert Payment.objects.count() == 1
         """
     )
-    result = pytester.runpytest_subprocess("--ds=tests.settings", "-p", "no:cacheprovider", "-n", "2")
+    result = pytester.runpytest_subprocess("--ds=tests.settings", "--no-migrations", "-p", "no:cacheprovider", "-n", "2")
     result.assert_outcomes(passed=4)

@@ -79,6 +79,7 @@ def test_webhooks_arrive_in_a_shop_that_redirects_to_https(payram, settings, hea
     assert [delivery.status for delivery in payram.sandbox.deliveries] == [200]
 
 
+@pytest.mark.once
 def test_the_setting_is_restored_whatever_a_test_sets(pytester, monkeypatch):
     """A test that sets PAYRAM itself, beside the fixture, must not leave the pretend PayRam behind."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
