@@ -103,6 +103,7 @@ _RARE = (
     | Q(paid_at__isnull=True, filled_usd__gt=ZERO)
     | Q(paid_at__isnull=True, confirmations__isnull=False)
     | Q(paid_at__isnull=False) & ~Q(state__in=_FILLED)
+    | Q(parent__isnull=False)
     | Q(topped_up_usd__gt=ZERO)
     | Q(filled_usd__gt=F("amount_usd"))
     | Q(refunded_usd__gt=ZERO)
@@ -112,7 +113,19 @@ _RARE = (
 # PostgreSQL has no statistics of one column compared with another, and would expect a third of all rows. Of an equation
 # with an expression it expects one in two hundred, which is about as many as there are.
 RARE = Q(Exact(Case(When(_RARE, then=1), default=0, output_field=SmallIntegerField()), 1))
-"""What few payments are. Of all others the state tells the status, and an index holds these."""
+"""What few payments are. An index holds them."""
+
+PLAIN: Mapping[State, Status] = MappingProxyType(
+    {
+        State.CREATING: Status.PREPARING,
+        State.OPEN: Status.WAITING,
+        State.CANCELED: Status.EXPIRED,
+        State.FAILED: Status.FAILED,
+        State.FILLED: Status.PAID,
+        State.OVER_FILLED: Status.PAID,
+    }
+)
+"""The statuses of all payments that are none of these few."""
 
 RARE_STATUSES = frozenset(
     {Status.REFUNDED, Status.OVERPAID, Status.HELD, Status.CONFIRMING, Status.PARTLY_PAID, Status.WITHDRAWN}

@@ -10,7 +10,7 @@ the payments themselves, and late news of an old payment needs no correction.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from statistics import median
@@ -23,8 +23,8 @@ from django.db.models.functions import TruncDay, TruncMonth, TruncWeek
 from django.utils.timezone import get_current_timezone, is_aware
 
 from django_payram.models import Payment, Refund, Status, database
-from django_payram.models.states import AWAITING
-from django_payram.models.statuses import CENT, RARE, STATUSES, SUMS, ZERO, Total
+from django_payram.models.states import AWAITING, FULLY_FILLED, State
+from django_payram.models.statuses import PLAIN, RARE, STATUSES, SUMS, ZERO, Total
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -39,7 +39,6 @@ NEWEST_PAID = 5_000
 """The median time to paid is that of so many payments at most, those opened last."""
 
 
-PAID_STATUSES = (Status.REFUNDED, Status.OVERPAID, Status.PAID)
 IS_OPEN = Q(state__in=AWAITING, closed_at__isnull=True, withdrawn_at__isnull=True)
 WITHOUT_LINK = frozenset({Status.PREPARING, Status.FAILED})
 
@@ -189,13 +188,45 @@ def figures(of: Range, *, by: str) -> Figures:
 
 
 def _count_links(found: Figures, of: Range) -> None:
-    # Apart, because the index of paid payments answers for them.
-    found.links_paid = found.statuses[Status.PAID] = of.opened().paid().count()
-    groups: Any = _with_status(of.opened().paid().filter(RARE), PAID_STATUSES)
-    for word, count in groups.values_list("word").annotate(count=Count("*")):
-        found.statuses[Status.PAID] -= count
-        found.statuses[Status(word)] += count
-    _count_unpaid(found, of)
+    """Count the links of the range, and sum up what stands now, whenever its link was made.
+
+    Of most payments the state tells the status, and the index of states counts them; the few others are looked at.
+    """
+    rows: Any = Payment.objects.using(database()).filter(of.is_of()).order_by()
+    # Every state is named, so that the index is read between the dates of each.
+    opened: Any = of.opened().filter(state__in=State.values).order_by()
+    plain = Counter(dict(opened.values_list("state").annotate(count=Count("*"))))
+    found.open.add(ZERO, rows.filter(IS_OPEN).exclude(RARE).count())
+    few = (
+        rows.filter(RARE)
+        .alias(**SUMS)
+        .annotate(
+            word=Case(*(When(condition, then=Value(status.value)) for status, condition in STATUSES.items())),
+            in_range=_answer(of.holds("created_at") or ~Q(pk__in=[])),
+            waits=_answer(IS_OPEN),
+            is_paid=_answer(Q(paid_at__isnull=False)),
+            is_part=_answer(Q(parent__isnull=False)),
+        )
+    )
+    groups = few.values_list("state", "word", "in_range", "waits", "is_paid", "is_part").annotate(
+        count=Count("*"), usd=Total(SUMS["received_usd"]), back=Total("refunded_usd")
+    )
+    for state, word, in_range, waits, is_paid, is_part, count, received, refunded in groups:
+        plain[state] -= count if in_range else 0
+        if is_part:
+            continue
+        found.statuses[Status(word)] += count if in_range else 0
+        found.links_paid += count if in_range and is_paid else 0
+        if not is_paid:
+            found.unpaid.add(received, count)
+            if word == Status.HELD:
+                found.held.add(received, count, refunded)
+            if waits:
+                found.open.add(received, count, refunded)
+    # Without those that have changed their state between the two queries.
+    for state, count in (+plain).items():
+        found.statuses[PLAIN[State(state)]] += count
+        found.links_paid += count if state in FULLY_FILLED else 0
     found.links = sum(count for word, count in found.statuses.items() if word not in WITHOUT_LINK)
     found.statuses = {status: found.statuses[status] for status in Status if found.statuses[status]}
     newest = of.opened().paid().order_by("-created_at").values_list("created_at", "paid_at")[:NEWEST_PAID]
@@ -203,34 +234,5 @@ def _count_links(found: Figures, of: Range) -> None:
     found.median_to_paid = timedelta(seconds=round(median(seconds))) if seconds else None
 
 
-def _count_unpaid(found: Figures, of: Range) -> None:
-    """Look through the unpaid payments, both for those of the range and for what stands now.
-
-    Of most of them the state alone tells the status, and none has money: sums are taken of the few others only.
-    """
-    rows: Any = Payment.objects.using(database()).filter(of.is_of(), paid_at=None, parent=None)
-    in_range = ExpressionWrapper(of.holds("created_at") or ~Q(pk__in=[]), output_field=BooleanField())
-    is_open = ExpressionWrapper(IS_OPEN, output_field=BooleanField())
-    rows = rows.annotate(in_range=in_range, waits=is_open).order_by()
-    plain: Any = rows.exclude(RARE).values_list("state", "in_range", "waits").annotate(count=Count("*"))
-    for state, counts, waits, count in plain:
-        found.statuses[Payment(state=state, amount_usd=CENT).status] += count if counts else 0
-        found.unpaid.add(ZERO, count)
-        if waits:
-            found.open.add(ZERO, count)
-    groups: Any = _with_status(rows.filter(RARE), tuple(STATUSES))
-    groups = groups.values_list("word", "in_range", "waits")
-    groups = groups.annotate(count=Count("*"), usd=Total(SUMS["received_usd"]), back=Total("refunded_usd"))
-    for word, counts, waits, count, received, refunded in groups:
-        status = Status(word)
-        found.statuses[status] += count if counts else 0
-        found.unpaid.add(received, count)
-        if status == Status.HELD:
-            found.held.add(received, count, refunded)
-        if waits:
-            found.open.add(received, count, refunded)
-
-
-def _with_status(payments: PaymentQuerySet, statuses: tuple[Status, ...]) -> PaymentQuerySet:
-    word = Case(*(When(STATUSES[status], then=Value(status.value)) for status in statuses))
-    return payments.alias(**SUMS).annotate(word=word).order_by()
+def _answer(condition: Q) -> ExpressionWrapper[Q]:
+    return ExpressionWrapper(condition, output_field=BooleanField())

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from django_payram.models import Payment, Review, State, Status
+from django_payram.models.statuses import PLAIN, RARE
 from django_payram.testing.factories import PaymentFactory
 
 pytestmark = pytest.mark.django_db
@@ -42,6 +43,7 @@ def test_the_row_and_the_query_agree(facts, is_top_up):
     payment.refresh_from_db()
     row = Payment.objects.filter(pk=payment.pk)
     assert [status for status in Status if row.with_status(status).exists()] == [payment.status]
+    assert row.filter(RARE).exists() or payment.status == PLAIN[payment.state]
     assert row.held().exists() == payment.is_held
     assert row.open().exists() == payment.is_open
     assert (payment.status == Status.HELD) == payment.is_held

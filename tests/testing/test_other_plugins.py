@@ -75,5 +75,7 @@ def test_many_processes_and_any_order(pytester, monkeypatch):
             assert Payment.objects.count() == 1
         """
     )
-    result = pytester.runpytest_subprocess("--ds=tests.settings", "--no-migrations", "-p", "no:cacheprovider", "-n", "2")
+    result = pytester.runpytest_subprocess(
+        "--ds=tests.settings", "--no-migrations", "-p", "no:cacheprovider", "-n", "2"
+    )
     result.assert_outcomes(passed=4)
