@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass, field, replace
 from datetime import timezone
 from decimal import Decimal
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from django_payram.exceptions import PayramDataError
@@ -62,8 +63,7 @@ class PaymentUpdate:
     ``requested_usd`` and ``filled_usd`` are US dollars, and so is ``webhook_usd``, the sum that only the webhook names
     which made us ask. ``filled_amount`` is coin units since July 2026 and US dollars in older servers, so nothing is
     computed from it. ``url`` is the payment page, known only from the create call. ``asked_at`` is when PayRam was
-    asked, None for a webhook's own word. ``payload`` is a webhook's decoded JSON as it may be kept: without keys and
-    personal fields.
+    asked, None for a webhook's own word. ``fields`` is a webhook's decoded JSON.
     """
 
     reference: str | None = None
@@ -84,7 +84,13 @@ class PaymentUpdate:
     invoice_id: str | None = None
     url: str = ""
     asked_at: datetime | None = None
-    payload: object = field(default=None, repr=False, compare=False)
+    fields: Mapping[str, object] | None = field(default=None, repr=False, compare=False)
+
+    @cached_property
+    def payload(self) -> object:
+        """A webhook's decoded JSON as it may be kept: without keys and personal fields. None for an answer."""
+        # Made when it is kept: most webhooks are repetitions, of which nothing is.
+        return None if self.fields is None else clean(self.fields)
 
     @property
     def transaction_hash(self) -> str:
@@ -194,10 +200,10 @@ def _webhook(fields: Mapping[str, object]) -> PaymentUpdate | OtherEvent:
         return OtherEvent(event_type)
     if read_reference(fields) is None:
         raise PayramDataError("The webhook names no reference_id.")
-    return _update(fields, payload=clean(fields))
+    return replace(_update(fields), fields=fields)
 
 
-def _update(fields: Mapping[str, object], *, payload: object = None) -> PaymentUpdate:
+def _update(fields: Mapping[str, object]) -> PaymentUpdate:
     word = (read_text(fields, "word", 64) or read_text(fields, "status", 64)).strip().upper()
     currency = read_plain(fields, "currency", 32)
     in_usd = currency.upper() == "USD"
@@ -220,7 +226,6 @@ def _update(fields: Mapping[str, object], *, payload: object = None) -> PaymentU
         on_chain=bool(confirmations or required or word == "VERIFYING" or value_of(fields, "payment_info")),
         customer_id=read_text(fields, "customer_id", 255) or None,
         invoice_id=read_text(fields, "invoice_id", 255) or None,
-        payload=payload,
     )
 
 

@@ -255,7 +255,7 @@ def test_an_update_says_nothing_unless_given():
         "confirmations",
         "confirmations_required",
         "asked_at",
-        "payload",
+        "fields",
         "customer_id",
         "invoice_id",
     }

@@ -54,7 +54,7 @@ def send_webhook(payment_or_reference, state=None, usd=None, **fields):
         word=str(state or "UNDEFINED"),
         state=state,
         filled_usd=None if usd is None else Decimal(usd),
-        payload={"x": 1},
+        fields={"x": 1},
         **fields,
     )
     return handle_webhook(update, project=conf.project())

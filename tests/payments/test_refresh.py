@@ -72,7 +72,7 @@ class OldServer:
 def test_a_sum_that_only_a_webhook_names_is_taken_down_and_not_counted():
     payment, server = PaymentFactory(), OldServer()
     said = {"state": State.FILLED, "word": "FILLED", "filled_usd": Decimal("49.99")}
-    hint = PaymentUpdate(reference=payment.reference, **said, payload={"x": 1})
+    hint = PaymentUpdate(reference=payment.reference, **said, fields={"x": 1})
     recorded = fetch_and_apply(payment, source=Source.WEBHOOK, client=server, hint=hint)
     assert server.asked == [(payment.reference, payment.customer_id)]
     assert (recorded.payment.filled_usd, recorded.payment.webhook_usd) == (None, Decimal("49.99"))
