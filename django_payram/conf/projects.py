@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 SETTING = "PAYRAM"
 DEFAULT_PROJECT = "default"
 
+EXAMPLE = f'{SETTING} is a dict of projects: {SETTING} = {{"{DEFAULT_PROJECT}": {{"BASE_URL": ..., "API_KEY": ...}}}}'
+"""For whoever names the options without the project."""
+
 SHORTEST_KEY = 16
 """Characters of a key that nobody guesses, and that stands in no text by chance."""
 
@@ -140,7 +143,7 @@ def _problems_of(name: object, options: object) -> Iterator[Problem]:
         yield Problem("E001", f"{place} is not a name.", "Name projects with strings of up to 64 characters.")
         return
     if not isinstance(options, dict):
-        yield Problem("E001", f"{place} must be a dict of options.", "The documentation lists the options.")
+        yield Problem("E001", f"{place} must be a dict of options.", EXAMPLE)
         return
     for unknown in sorted(set(map(str, options)) - set(OPTIONS)):
         known = ", ".join(OPTIONS)

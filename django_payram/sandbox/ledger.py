@@ -55,7 +55,7 @@ class Ledger:
         try:
             return self.payments[reference]
         except KeyError as exc:
-            raise UnknownPayment(f"No payment has the reference {reference!r}.") from exc
+            raise UnknownPayment(f"No call to this server has made a payment {reference!r}.") from exc
 
     def open_payments(self, customer_id: str) -> list[Payment]:
         """The customer's OPEN payments."""

@@ -22,20 +22,28 @@ class PayramMixin(unittest.TestCase):
     """Put it before a test case of Django's: each test has a pretend PayRam as ``self.payram``.
 
     It is project ``default`` of the setting ``PAYRAM`` from ``setUp`` on, so a ``setUp`` of yours calls that of this
-    class first. ``payram_options`` are those of :class:`django_payram.sandbox.Sandbox`. Calls to a PayRam that is not
-    on this machine are refused, as :func:`calls_only_to` does.
+    class first; ``setUpTestData`` comes before it. ``payram_options`` are those of
+    :class:`django_payram.sandbox.Sandbox`. Calls to a PayRam that is not on this machine are refused, as
+    :func:`calls_only_to` does, from ``setUpClass`` on.
     """
 
     payram_options: Mapping[str, Any] = {}
     payram: PretendPayram
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        """Refuse calls to a PayRam elsewhere until the last test of the class is over."""
+        if reach.allowed is None:
+            contexts = ExitStack()
+            cls.addClassCleanup(contexts.close)
+            contexts.enter_context(calls_only_to())
+        super().setUpClass()
 
     def setUp(self) -> None:
         """Run the pretend PayRam until the test is over."""
         super().setUp()
         contexts = ExitStack()
         self.addCleanup(contexts.close)
-        if reach.allowed is None:
-            contexts.enter_context(calls_only_to())
         self.payram = contexts.enter_context(running_payram(**self.payram_options))
 
 

@@ -219,7 +219,7 @@ def test_a_project_is_a_dict_of_options(settings, options):
     said = Problem(
         "E001",
         "PAYRAM['default'] must be a dict of options.",
-        "The documentation lists the options.",
+        'PAYRAM is a dict of projects: PAYRAM = {"default": {"BASE_URL": ..., "API_KEY": ...}}',
     )
     assert list(conf.problems()) == [said]
     assert complaint() == f"{said.message} {said.hint}"

@@ -216,9 +216,11 @@ def test_the_example_of_a_part_of_a_test_passes(order):
 
 
 @pytest.mark.django_db
-def test_rows_without_payram():
-    run("testing", "rows")
-    assert [payment.status for payment in Payment.objects.order_by("pk")] == ["waiting", "paid", "partly_paid"]
+def test_rows_without_payram(order):
+    run("testing", "rows", order=order)
+    rows = Payment.objects.order_by("pk")
+    assert [payment.status for payment in rows] == ["waiting", "paid", "partly_paid"]
+    assert [payment.order for payment in rows] == [None, order, None]
 
 
 @pytest.mark.django_db

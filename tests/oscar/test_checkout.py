@@ -173,6 +173,8 @@ def test_the_pages_of_the_order_lead_to_the_payment(payram, customer, order, pay
     shown = customer.client.get(address).content.decode()
     assert f'action="{orders.pay_url(order)}"' in shown
     assert "Go to the payment page" in shown
+    # It does on the status page only.
+    assert "This page turns by itself" not in shown
     payram.expire(payment)
     assert "Pay with a new link" in customer.client.get(address).content.decode()
     customer.client.post(orders.pay_url(order))

@@ -126,6 +126,31 @@ def test_a_payment_that_is_assigned_later_has_a_source(payram, order, customer):
     assert sums(other) == (30, 30, 0)
 
 
+def test_a_payment_that_leaves_an_order_takes_its_debit_and_its_refunds_along(payram, order, payment, customer):
+    payram.pay(payment)
+    record_refund(payment, amount_usd="10", transaction="0xabc")
+    written = transactions(order)
+    other, _response = customer.buy()
+    assign(payment, other)
+    assert (transactions(order), sums(order)) == ([], (Decimal("49.99"), 0, 0))
+    assert (transactions(other), sums(other)) == (written, (Decimal("49.99"), Decimal("49.99"), 10))
+    assert [orders.source_of(one).reference for one in (order, other)] == ["", payment.reference]
+    record_refund(payment, amount_usd="5")
+    assign(payment, order)
+    assert (transactions(other), len(transactions(order))) == ([], 3)
+    assert sums(order) == (Decimal("49.99"), Decimal("49.99"), 15)
+
+
+def test_a_payment_that_leaves_an_order_leaves_the_records_of_the_others(payram, order, payment, customer):
+    payram.pay(payment)
+    payram.expire(payment)
+    second = payram.pay(open_payment(order, amount=20, email="ada@example.org", purpose="engraving"))
+    other, _response = customer.buy()
+    assign(payment, other)
+    assert transactions(order) == [("Debit", Decimal(20), second.reference)]
+    assert sums(order)[1:] == (20, 0)
+
+
 # Statuses
 
 

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from django_payram import conf
-from django_payram.models import Payment
+from django_payram.models import Payment, number_of
 from django_payram.models.states import State
 from django_payram.payments import open_payment
 from django_payram.testing import running_payram
 from django_payram.testing.factories import PaymentFactory
+from tests.shop.models import NumberedOrder, Order, SlugOrder, UuidOrder
 
 ROOT = Path(__file__).parents[2]
 
@@ -51,6 +52,21 @@ def test_other_options_and_projects_of_the_setting_stay(settings):
 def test_a_payment_that_never_reached_payram_cannot_be_paid(payram):
     with pytest.raises(ValueError, match="never reached"):
         payram.pay(PaymentFactory(reference=None))
+
+
+def test_a_row_of_the_factory_is_unknown_to_payram(payram):
+    with pytest.raises(LookupError, match="No call to this server has made"):
+        payram.pay(PaymentFactory())
+
+
+@pytest.mark.parametrize("model", [Order, UuidOrder, SlugOrder, NumberedOrder])
+def test_factories_take_an_order_with_any_key(model):
+    order = model.objects.create(**({"pk": "winter-sale"} if model is SlugOrder else {}))
+    payment = PaymentFactory(order=order, paid=True)
+    assert list(Payment.objects.for_order(order).paid()) == [payment]
+    assert payment.order_number == number_of(order)
+    assert Payment.objects.get().order.pk == order.pk
+    assert PaymentFactory(order=order, order_number="CK-1").order_number == "CK-1"
 
 
 def test_factories_make_rows():

@@ -5,13 +5,14 @@ from __future__ import annotations
 from decimal import ROUND_DOWN, Decimal
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import Sum
+from django.db.models import Q, Sum
 from oscar.core.loading import get_model
 
-from django_payram.contrib.oscar.orders import source_of, source_type
+from django_payram.contrib.oscar.orders import CODE, source_of, source_type
+from django_payram.models import Outcome
 
 if TYPE_CHECKING:
-    from django_payram.models import Payment
+    from django_payram.models import Payment, Refund
 
 CENT = Decimal("0.01")
 ZERO = Decimal(0)
@@ -45,8 +46,29 @@ def record(order: Any, payment: Payment) -> None:
     if not source.reference:
         source.reference = reference
         source.save()
+    if payment.events.filter(outcome=Outcome.ASSIGNED).exists():
+        _take_along(source, payment, reference)
     _debit(source, payment, reference)
     _refund(source, payment, reference)
+
+
+def _take_along(source: Any, payment: Payment, reference: str) -> None:
+    """Move to ``source`` what was written of the payment at the order that it had before."""
+    kind, sources = get_model("payment", "Transaction"), get_model("payment", "Source")
+    refunds = Q(txn_type=kind.REFUND, status__in=[_name(refund) for refund in payment.refunds.all()])
+    rows = kind.objects.filter(Q(txn_type=kind.DEBIT, reference=reference) | refunds, source__source_type__code=CODE)
+    rows = rows.exclude(source=source)
+    for left in sources.objects.filter(pk__in=[row.source_id for row in rows]):
+        for row in rows.filter(source=left):
+            column = "amount_debited" if row.txn_type == kind.DEBIT else "amount_refunded"
+            setattr(left, column, getattr(left, column) - row.amount)
+            setattr(source, column, getattr(source, column) + row.amount)
+            row.source = source
+            row.save()
+        if left.reference == reference:
+            left.reference = ""
+        left.save()
+        source.save()
 
 
 def _debit(source: Any, payment: Payment, reference: str) -> None:
@@ -64,9 +86,14 @@ def _refund(source: Any, payment: Payment, reference: str) -> None:
         total += refund.amount_usd
         # Differences of rounded sums: together they are what all refunds are.
         amount, before = _in_currency(payment, total) - before, _in_currency(payment, total)
-        name = f"refund {refund.pk}"
+        name = _name(refund)
         if name not in known:
             source.refund(amount, reference=(refund.transaction or reference)[:LONGEST_REFERENCE], status=name)
+
+
+def _name(refund: Refund) -> str:
+    """Return the status of the transaction that tells of ``refund``: by this it is found again."""
+    return f"refund {refund.pk}"
 
 
 def _in_currency(payment: Payment, usd: Decimal) -> Decimal:

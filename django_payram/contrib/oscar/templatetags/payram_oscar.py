@@ -21,6 +21,9 @@ register = template.Library()
 MOST = 50
 """So many payments of an order are shown, the newest."""
 
+LIVE = frozenset({Status.PREPARING, Status.WAITING})
+"""Of these the status page says that it renews itself, which Oscar's pages do not."""
+
 
 @register.inclusion_tag("payram_oscar/payment.html", takes_context=True)
 def payram_payment(context: Any, order: Any) -> dict[str, Any]:
@@ -32,6 +35,7 @@ def payram_payment(context: Any, order: Any) -> dict[str, Any]:
         "csrf_token": context.get("csrf_token"),
         "payment": payment,
         "status": status,
+        "sentence": status.sentence if status and (status.is_repeatable or status.status not in LIVE) else "",
         "label": label,
         "pay_url": pay_url(order, with_proof=_has_proof(context)) if label else "",
     }
