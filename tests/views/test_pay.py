@@ -51,10 +51,14 @@ def choose(client, payment, method):
     return client.post(address(payment), {"method": method}, follow=True)
 
 
-def stale(payment):
+def stale(payment, by=timedelta(minutes=1)):
     """Let the times pass after which PayRam is asked again."""
-    then = timezone.now() - timedelta(minutes=1)
-    PaymentQuote.objects.using(database()).filter(pk=payment.pk).update(asked_at=then)
+    then = timezone.now() - by
+    quote = PaymentQuote.objects.using(database()).get(pk=payment.pk)
+    quote.asked_at = then
+    for call in quote.address_calls.values():
+        call["at"] = then.timestamp()
+    quote.save()
     Payment.objects.using(database()).filter(pk=payment.pk).update(checked_at=then)
 
 
@@ -132,6 +136,53 @@ def test_an_address_is_asked_for_once_for_each_network(client, embedded, monkeyp
     for method in ("USDC-BASE", "ETH-BASE", "USDC-BASE", "BTC-BTC", "BTC-BTC"):
         choose(client, embedded, method)
     assert calls == ["USDC-BASE", "BTC-BTC"]
+
+
+@pytest.fixture
+def address_calls(payram):
+    """The calls for a deposit address that PayRam got."""
+    return lambda: [call for call in payram.sandbox.calls if "deposit-address" in call.path]
+
+
+AWAY = "The payment server does not answer just now"
+NO_ADDRESS = "The payment server gave no address for this coin. Please choose another one."
+
+
+@pytest.mark.parametrize(
+    ("fault", "sentence"),
+    [("broken", AWAY), ("throttled", AWAY), ("cut_body", AWAY), ("not_json", NO_ADDRESS), ("unauthorized", NO_ADDRESS)],
+)
+def test_an_address_that_did_not_come_is_asked_for_once_in_some_seconds(
+    payram, client, embedded, address_calls, fault, sentence
+):
+    with payram.sandbox.faulty(fault):
+        answers = [client.post(address(embedded), {"method": "USDC-BASE"}) for _click in range(5)]
+    for answer in answers:
+        text = answer.content.decode()
+        assert answer.status_code == 503
+        assert f'role="alert">{sentence}' in text
+        assert embedded.url.replace("&", "&amp;") in text
+    assert len(address_calls()) == 1
+    # PayRam is well again, but nobody asks so soon.
+    assert client.post(address(embedded), {"method": "USDC-BASE"}).status_code == 503
+    assert len(address_calls()) == 1
+    stale(embedded)
+    assert "payram-address" in choose(client, embedded, "USDC-BASE").content.decode()
+    assert len(address_calls()) == 2
+
+
+def test_after_an_address_that_did_not_come_another_network_can_be_chosen(payram, client, embedded, address_calls):
+    with payram.sandbox.faulty("broken"):
+        choose(client, embedded, "USDC-BASE")
+    assert "payram-address" in choose(client, embedded, "BTC-BTC").content.decode()
+    assert len(address_calls()) == 2
+
+
+def test_a_clock_that_was_wrong_keeps_nobody_from_an_address(payram, client, embedded):
+    with payram.sandbox.faulty("broken"):
+        choose(client, embedded, "USDC-BASE")
+    stale(embedded, by=timedelta(days=-1))
+    assert "payram-address" in choose(client, embedded, "USDC-BASE").content.decode()
 
 
 @pytest.mark.parametrize("version", ["2024", "faq"])
