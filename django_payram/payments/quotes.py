@@ -180,9 +180,8 @@ def _assign_address(payment: Payment, reference: str, method: PaymentMethod) -> 
             _note_call(_locked(payment), network, NO_ANSWER if isinstance(exc, PayramUnavailable) else NO_ADDRESS)
         raise
     with transaction.atomic(using=database()):
-        quote = _locked(payment)
-        quote.addresses[network] = address
-        quote.save(update_fields=["addresses"])
+        addresses = _locked(payment).addresses | {network: address}
+        PaymentQuote.objects.using(database()).filter(pk=payment.pk).update(addresses=addresses)
 
 
 def _claim_address(payment: Payment, network: str) -> tuple[PaymentQuote, bool]:
@@ -199,8 +198,8 @@ def _claim_address(payment: Payment, network: str) -> tuple[PaymentQuote, bool]:
 
 
 def _note_call(quote: PaymentQuote, network: str, failure: str = "") -> None:
-    quote.address_calls[network] = {"at": timezone.now().timestamp(), "failure": failure}
-    quote.save(update_fields=["address_calls"])
+    calls = quote.address_calls | {network: {"at": timezone.now().timestamp(), "failure": failure}}
+    PaymentQuote.objects.using(database()).filter(pk=quote.pk).update(address_calls=calls)
 
 
 def _locked(payment: Payment) -> PaymentQuote:
