@@ -68,15 +68,15 @@ def test_the_way_leads_from_the_checkout_by_choosing_to_an_address_and_to_paid(p
     text = answer.content.decode()
     given = payram.sandbox.payment(embedded.reference).deposit_address
     assert "Send USDC on Base" in text
-    assert f'<code id="payram-address">{given}</code>' in text
-    assert '<code id="payram-amount">49.99</code>' in text
+    assert address_in(text) == given
+    assert amount_in(text) == "49.99"
     assert "Send only USDC, and only on the network Base." in text
     payram.send_coins(embedded, "20", currency="USDC", network="BASE")
     payram.confirm(embedded, 3)
     stale(embedded)
     text = page(client, embedded)
     assert "short by 29.99 USD" in text
-    assert '<code id="payram-amount">29.99</code>' in text
+    assert amount_in(text) == "29.99"
     payram.send_coins(embedded, "29.99", currency="USDC", network="BASE")
     stale(embedded)
     text = page(client, embedded)
@@ -102,14 +102,18 @@ def test_the_address_is_hidden_once_nothing_is_to_be_sent(payram, client, embedd
 
 def test_the_amount_is_rounded_up_to_what_a_wallet_sends(client, embedded):
     text = choose(client, embedded, "BTC-BTC").content.decode()
-    shown = Decimal(re.search(r'id="payram-amount">([0-9.]+)<', text)[1])
+    shown = Decimal(amount_in(text))
     exact = Decimal("49.99") / Decimal(96000)
     assert exact <= shown < exact + Decimal("0.00000001")
     assert f"bitcoin:{address_in(text)}?amount={shown}" in text
 
 
 def address_in(text):
-    return re.search(r'id="payram-address">([^<]+)<', text)[1]
+    return re.search(r'id="payram-address-[0-9a-f-]{36}">([^<]+)<', text)[1]
+
+
+def amount_in(text):
+    return re.search(r'id="payram-amount-[0-9a-f-]{36}">([^<]+)<', text)[1]
 
 
 @pytest.mark.parametrize("method", ["DOGE-DOGE", "USDC", "usdc-base", "<script>", "USDC-BASE\x00", "x" * 5000])
@@ -261,12 +265,17 @@ def test_a_checkout_that_is_embedded_leads_to_a_page_of_the_shop(payram, order, 
     assert (answer.status_code, answer.url) == (303, address(payment))
 
 
-def test_the_tag_shows_the_same_on_a_page_of_the_shop(payram, payment, rf):
+def shown_by_the_tag(rf, *payments):
+    """Return a page of the shop on which these can be paid."""
     request = rf.get("/orders/1/")
     request.user, request.resolver_match = AnonymousUser(), None
-    text = Template("{% load payram %}{% payram_pay payment %}").render(
-        Context({"request": request, "payment": payment, "csrf_token": "csrf-token-of-the-page"})
-    )
+    template = Template("{% load payram %}{% for payment in payments %}{% payram_pay payment %}{% endfor %}")
+    context = {"request": request, "payments": payments, "csrf_token": "csrf-token-of-the-page"}
+    return template.render(Context(context))
+
+
+def test_the_tag_shows_the_same_on_a_page_of_the_shop(payram, payment, rf):
+    text = shown_by_the_tag(rf, payment)
     assert "Choose what you pay with" in text
     assert f'action="{address(payment)}"' in text
     assert "csrf-token-of-the-page" in text
@@ -308,16 +317,24 @@ def test_nothing_is_asked_for_when_nothing_is_missing(client, embedded):
     assert "payram-amount" not in page(client, embedded)
 
 
+def test_two_payments_on_one_page_share_no_id(payram, client, payment, rf):
+    other = open_payment(amount=20, email="kim@example.org")
+    for coins_are_chosen in (False, True):
+        text = shown_by_the_tag(rf, payment, other)
+        ids = re.findall(r' id="([^"]+)"', text)
+        assert len(ids) == len(set(ids)) == (6 if coins_are_chosen else 2)
+        assert set(re.findall(r' (?:aria-labelledby|data-copy)="([^"]+)"', text)) == set(ids)
+        for each in (payment, other):
+            choose(client, each, "USDC-BASE")
+
+
 def test_what_only_a_page_that_renews_itself_does_is_not_said_of_a_page_of_the_shop(payram, payment, client, rf):
     choose(client, payment, "USDC-BASE")
-    request = rf.get("/orders/1/")
-    request.user, request.resolver_match = AnonymousUser(), None
-    context = {"request": request, "payment": payment}
-    said = Template("{% load payram %}{% payram_pay payment %}").render(Context(context))
+    said = shown_by_the_tag(rf, payment)
     assert "payram-address" in said
     assert "renewed while this page is open" in page(client, payment)
     assert "renewed while this page is open" not in said
     PaymentQuote.objects.using(database()).update(methods=None)
-    said = Template("{% load payram %}{% payram_pay payment %}").render(Context(context))
+    said = shown_by_the_tag(rf, payment)
     assert "does not answer just now" in said
     assert "tries again by itself" not in said
