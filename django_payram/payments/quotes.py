@@ -121,10 +121,15 @@ def quote_for(payment: Payment) -> PaymentQuote:
     return quote
 
 
+def known_quote(payment: Payment) -> PaymentQuote | None:
+    """Return what PayRam has offered for ``payment``, without asking it; None when no price of it may be shown."""
+    quote = PaymentQuote.objects.using(database()).filter(pk=payment.pk).first()
+    return quote if quote is not None and (quote.methods == [] or _is_priced(quote)) else None
+
+
 def offers(payment: Payment, quote: PaymentQuote) -> list[Offer]:
     """Return the ways to pay what is missing now."""
-    is_priced = quote.priced_at is not None and is_recent(quote.priced_at, within=PRICE_LIVES, now=timezone.now())
-    found = []
+    is_priced, found = _is_priced(quote), []
     for kept in quote.methods or []:
         if kept.keys() != KEPT:
             # A row of another release. PayRam is asked again within half a minute.
@@ -134,6 +139,10 @@ def offers(payment: Payment, quote: PaymentQuote) -> list[Offer]:
         address = quote.addresses.get(method.blockchain, "")
         found.append(Offer(method, coin_amount(payment.missing_usd, method), address))
     return found
+
+
+def _is_priced(quote: PaymentQuote) -> bool:
+    return quote.priced_at is not None and is_recent(quote.priced_at, within=PRICE_LIVES, now=timezone.now())
 
 
 def chosen_offer(payment: Payment, quote: PaymentQuote) -> Offer | None:

@@ -8,14 +8,17 @@ from decimal import Decimal
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
+from django.db import connections
+from django.shortcuts import render
 from django.template import Context, Template
+from django.template.response import TemplateResponse
 from django.test import Client
-from django.urls import reverse
+from django.urls import include, path, reverse
 from django.utils import timezone
 
 from django_payram.gateway.client import Client as Gateway
 from django_payram.models import Payment, PaymentQuote, database
-from django_payram.payments import open_payment
+from django_payram.payments import open_payment, refresh
 from django_payram.testing.payram import TEST_KEY, running_payram
 from django_payram.views import CheckoutView
 from tests.shop.views import OrderCheckout
@@ -315,6 +318,68 @@ def test_nothing_is_asked_for_when_nothing_is_missing(client, embedded):
     rows = Payment.objects.using(database()).filter(pk=embedded.pk)
     rows.update(state="PARTIALLY_FILLED", filled_usd=embedded.amount_usd, checked_at=timezone.now())
     assert "payram-amount" not in page(client, embedded)
+
+
+def rendered_at_once(request, token):
+    return render(request, "tag.html", {"payment": Payment.objects.using(database()).get(token=token)})
+
+
+def rendered_later(request, token):
+    """Django renders this one after the view, and after the transaction of ATOMIC_REQUESTS."""
+    payment = Payment.objects.using(database()).get(token=token)
+    return TemplateResponse(request, "tag.html", {"payment": payment})
+
+
+urlpatterns = [
+    path("payram/", include("django_payram.urls")),
+    path("at-once/<uuid:token>/", rendered_at_once),
+    path("later/<uuid:token>/", rendered_later),
+]
+
+
+@pytest.fixture
+def atomic_shop(settings, monkeypatch):
+    """A shop with ATOMIC_REQUESTS, and a page with the tag."""
+    template = {"tag.html": "{% load payram %}{% payram_pay payment %}"}
+    locmem = ("django.template.loaders.locmem.Loader", template)
+    loaders = [locmem, "django.template.loaders.app_directories.Loader"]
+    (engine,) = settings.TEMPLATES
+    settings.TEMPLATES = [{**engine, "APP_DIRS": False, "OPTIONS": {**engine["OPTIONS"], "loaders": loaders}}]
+    settings.ROOT_URLCONF = __name__
+    for each in connections.all():
+        monkeypatch.setitem(each.settings_dict, "ATOMIC_REQUESTS", True)
+
+
+def test_payram_is_not_asked_in_a_transaction_of_the_shop(atomic_shop, payram, client, payment):
+    """What is known is shown, and the payment's own page asks."""
+    path = f"/at-once/{payment.token}/"
+    payram.sandbox.calls.clear()
+    text = client.get(path).content.decode()
+    assert payram.sandbox.calls == []
+    assert not PaymentQuote.objects.using(database()).exists()
+    assert f'href="{address(payment)}"' in text
+    assert "Go to the payment page" in text
+    assert "Choose what you pay with" in client.get(address(payment), follow=True).content.decode()
+    stale(payment)
+    payram.sandbox.calls.clear()
+    assert "Choose what you pay with" in client.get(path).content.decode()
+    then = timezone.now() - timedelta(minutes=11)
+    PaymentQuote.objects.using(database()).update(priced_at=then)
+    text = client.get(path).content.decode()
+    assert f'href="{address(payment)}"' in text
+    assert "does not answer" not in text
+    assert payram.sandbox.calls == []
+
+
+def test_a_page_that_is_rendered_after_the_transaction_asks(atomic_shop, payram, client, payment):
+    assert "Choose what you pay with" in client.get(f"/later/{payment.token}/").content.decode()
+
+
+@pytest.mark.parametrize("fate", ["pay", "expire"])
+def test_in_a_transaction_nothing_leads_to_a_payment_that_takes_no_money(atomic_shop, payram, client, payment, fate):
+    getattr(payram, fate)(payment)
+    refresh(payment)
+    assert "href" not in client.get(f"/at-once/{payment.token}/").content.decode()
 
 
 def test_two_payments_on_one_page_share_no_id(payram, client, payment, rf):
