@@ -187,6 +187,34 @@ def test_the_page_is_in_the_language_of_the_browser(browse, library_shop, paying
     assert tab.evaluate(TOO_WIDE) <= 0
 
 
+COIN_BEFORE_NETWORK = """() => {
+  const texts = document.createTreeWalker(document.querySelector(".payram-facts"), NodeFilter.SHOW_TEXT);
+  while (!/USDC.*Base/.test(texts.nextNode().data));
+  const text = texts.currentNode;
+  const left = (word) => {
+    const range = document.createRange();
+    range.setStart(text, text.data.indexOf(word));
+    range.setEnd(text, text.data.indexOf(word) + word.length);
+    return range.getBoundingClientRect().left;
+  };
+  return left("USDC") < left("Base") === (document.documentElement.dir === "ltr");
+}"""
+
+
+def test_from_right_to_left_the_coin_stands_before_its_network_all_the_same(browse, library_shop, paying, demo):
+    address = paying.status_url
+    paying.tab.goto(f"{address}pay/")
+    paying.tab.get_by_role("button", name="USDC on Base").click()
+    paying.tab.get_by_role("link", name="Use the payment page of the payment server instead").click()
+    paying.press_in_sandbox("Pay in full", badge="Paid").return_to_shop()
+    for language in ("ar", "fa", "he", "en"):
+        context, _errors = browse(locale=language)
+        tab = context.new_page()
+        tab.goto(address.replace(paying.shop, library_shop))
+        expect(tab.locator('[data-status="paid"]')).to_be_visible()
+        assert tab.evaluate(COIN_BEFORE_NETWORK), language
+
+
 def test_what_was_wrong_with_a_choice_stays_to_be_read(browse, paying, demo):
     """The page asks for itself every four seconds, and the news there is only that nothing was wrong before."""
     context, errors = browse()

@@ -203,6 +203,17 @@ def test_a_server_that_does_not_know_the_calls_leads_to_its_own_page(client, ord
         assert payment.url.replace("&", "&amp;") in text
 
 
+@pytest.mark.parametrize("version", ["2024", "faq"])
+def test_a_choice_at_a_server_without_coins_is_refused_with_a_sentence(client, order, version):
+    with running_payram(api_version=version):
+        payment = open_payment(order, amount=order.total, email=order.email)
+        answer = client.post(address(payment), {"method": "USDC-BASE"})
+    text = answer.content.decode()
+    assert answer.status_code == 400
+    assert 'role="alert">This coin is not offered for your payment.' in text
+    assert payment.url.replace("&", "&amp;") in text
+
+
 def test_a_server_that_is_down_leaves_its_own_page_as_the_way_out(client, payment, settings):
     down = {**settings.PAYRAM["default"], "API_KEY": TEST_KEY[::-1]}
     settings.PAYRAM = {"default": down}
