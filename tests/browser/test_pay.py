@@ -215,6 +215,18 @@ def test_from_right_to_left_the_coin_stands_before_its_network_all_the_same(brow
         assert tab.evaluate(COIN_BEFORE_NETWORK), language
 
 
+def test_a_receipt_on_paper_names_the_shop_and_the_transaction_and_has_no_buttons(paying, library_shop):
+    address = paying.press_in_sandbox("Pay in full", badge="Paid").status_url.replace(paying.shop, library_shop)
+    tab = paying.tab
+    tab.goto(address)
+    tab.emulate_media(media="print")
+    card = tab.locator("#payram-status")
+    expect(card).to_have_text(
+        re.compile("Copper Kettle.*Paid.*14.50 USD.*0x[0-9a-f]{64}", re.DOTALL), use_inner_text=True
+    )
+    expect(card.locator(".payram-actions, .payram-badge").filter(visible=True)).to_have_count(0)
+
+
 def test_what_was_wrong_with_a_choice_stays_to_be_read(browse, paying, demo):
     """The page asks for itself every four seconds, and the news there is only that nothing was wrong before."""
     context, errors = browse()
