@@ -10,6 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from tests.browser.measurements import SCREENSHOTS, TOO_WIDE, tab_to
+from tests.browser.page_objects import Customer
 
 POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; form-action 'self'; "
@@ -141,12 +142,17 @@ def test_a_status_page_is_small_and_does_not_jump(browse, library_shop, paying):
     assert tab.evaluate(shift) == 0
 
 
-def test_a_script_of_the_shop_pays_without_leaving_the_page(customer, demo):
-    tab = customer.order().tab
+def test_a_script_of_the_shop_pays_without_leaving_the_page(browse, demo):
+    context, errors = browse()
+    errors.expect("status of 503")
+    tab = Customer(context.new_page(), shop=demo.shop).order().tab
     order_url = tab.url
     tab.get_by_role("button", name="Pay on this page").click()
     tab.get_by_role("button", name="14.5 USDC (Base)").click()
     expect(tab.locator("[data-field=address]")).to_have_text(re.compile("^0x[0-9a-fA-F]{40}$"))
+    # One call that fails is not the end.
+    tab.route("**/state/", lambda call: call.fulfill(status=503, json={"message": "The shop is busy."}), times=1)
+    expect(tab.locator("#pay-here .news")).to_have_text("The shop is busy.")
     # The wallet pays; the shop's page learns of it by itself.
     wallet = tab.context.new_page()
     wallet.goto(order_url)
