@@ -128,7 +128,7 @@ def test_a_payment_is_paid_and_closed_at_one_place_and_never_the_opposite(name):
     assert (module, ast.unparse(node.value)) == ("payments.rules", "(draft.now, None)")
 
 
-QUOTED = {"methods", "addresses", "chosen", "asked_at", "priced_at"}
+QUOTED = {"methods", "addresses", "address_calls", "chosen", "asked_at", "priced_at"}
 
 
 def test_without_a_transition_only_times_and_personal_columns_are_written():
@@ -172,9 +172,9 @@ def test_no_payment_is_ever_deleted():
 
 
 def test_rows_are_locked_by_transitions_claims_and_erasing_only():
-    """A payment knows how to lock its order, for the receivers of that order's model."""
+    """A payment knows how to lock its order, for the receivers of that order's model. A quote is locked by itself."""
     lockers = {module for module, _called in callers("select_for_update")}
-    assert lockers == {"payments.locks", "polling.claims", "personal_data.erase", "models.payment"}
+    assert lockers == {"payments.locks", "polling.claims", "personal_data.erase", "models.payment", "payments.quotes"}
 
 
 @pytest.mark.parametrize("review", [review for review in Review if review != Review.AMOUNT])

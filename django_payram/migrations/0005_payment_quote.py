@@ -17,6 +17,7 @@ class Migration(migrations.Migration):
                 ('payment', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='quote', serialize=False, to='django_payram.payment', verbose_name='payment')),
                 ('methods', models.JSONField(default=None, editable=False, null=True)),
                 ('addresses', models.JSONField(default=dict, editable=False)),
+                ('address_calls', models.JSONField(default=dict, editable=False)),
                 ('chosen', models.CharField(blank=True, default='', editable=False, max_length=42)),
                 ('asked_at', models.DateTimeField(editable=False, null=True)),
                 ('priced_at', models.DateTimeField(editable=False, null=True)),

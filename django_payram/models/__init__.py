@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django_payram.models.amounts import read_number
-from django_payram.models.databases import DATABASE_BUSY, database, give_back_connections, pages
+from django_payram.models.databases import DATABASE_BUSY, database, give_back_connections, in_transaction, pages
 from django_payram.models.event import Outcome, PaymentEvent, Source
 from django_payram.models.logs import log_fields
 from django_payram.models.orders import OrderKey, content_type, number_of, order_key
@@ -44,6 +44,7 @@ __all__ = [
     "content_type",
     "database",
     "give_back_connections",
+    "in_transaction",
     "is_recent",
     "is_stale",
     "log_fields",

@@ -33,6 +33,18 @@ def pages(rows: QuerySet[Row], size: int) -> Iterator[list[Row]]:
         last = page[-1].pk
 
 
+def in_transaction() -> bool:
+    """Return whether this thread holds a transaction open, on any database: it would last as long as a call to PayRam.
+
+    One that Django's TestCase opens around a test does not count, as it does not for ``atomic(durable=True)``.
+    """
+    return any(
+        not getattr(block, "_from_testcase", False)
+        for connection in connections.all(initialized_only=True)
+        for block in connection.atomic_blocks
+    )
+
+
 def give_back_connections() -> None:
     """Give this thread's database connections back to the pools of Django that they came from.
 

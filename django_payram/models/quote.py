@@ -22,6 +22,8 @@ class PaymentQuote(models.Model):
     """PayRam's offers: a list of dicts, ``[]`` when its server does not know the call, None before it was asked."""
     addresses = models.JSONField(default=dict, editable=False)
     """Deposit addresses that PayRam has assigned for this payment, by the code of the blockchain."""
+    address_calls = models.JSONField(default=dict, editable=False)
+    """The last call for an address, by the code of the blockchain: when it was, and how it failed."""
     chosen = models.CharField(max_length=42, blank=True, default="", editable=False)
     """The code of the coin and network that the customer has chosen, ``USDC-BASE`` for instance."""
     asked_at = models.DateTimeField(null=True, editable=False)

@@ -1,18 +1,20 @@
 """Paying in the shop: what PayRam offers for a payment, the customer's choice, and the address to send to.
 
-Nothing here says what has been paid. PayRam is asked at most every half a minute for a payment, however many pages show
-it, and no lock is held meanwhile.
+Nothing here says what has been paid. PayRam is asked for prices at most every half a minute for a payment, however many
+pages show it, and for an address of a network by one click of many at once. No lock is held meanwhile.
 """
 
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from django.core.exceptions import ImproperlyConfigured
+from django.db import transaction
 from django.utils import timezone
 
 from django_payram import conf
@@ -20,7 +22,15 @@ from django_payram.exceptions import PayramDataError, PayramError, PayramRefused
 from django_payram.gateway.client import client_for
 from django_payram.gateway.payment_methods import PaymentMethod
 from django_payram.gateway.redaction import redact
-from django_payram.models import DATABASE_BUSY, PaymentQuote, database, is_recent, is_stale, log_fields
+from django_payram.models import (
+    DATABASE_BUSY,
+    PaymentQuote,
+    database,
+    give_back_connections,
+    is_recent,
+    is_stale,
+    log_fields,
+)
 from django_payram.payments.refresh import PAGE_DEADLINE
 from django_payram.payments.wallets import coin_amount, network_in_full, wallet_link
 
@@ -34,6 +44,11 @@ FRESH = timedelta(seconds=30)
 """PayRam is asked for prices of a payment at most this often."""
 PRICE_LIVES = timedelta(minutes=10)
 """An older price is not shown: PayRam would count what is sent by another one."""
+ADDRESS_RETRY_SECONDS = 10
+"""PayRam is asked again for an address that did not come at most this often. Longer than the call may take."""
+POLL_SECONDS = 0.1
+NO_ANSWER, NO_ADDRESS = "no answer", "no address"
+"""How a call for an address has failed."""
 
 UNKNOWN_CALL = frozenset({404, 405})
 """What a server answers that does not know the call."""
@@ -106,10 +121,15 @@ def quote_for(payment: Payment) -> PaymentQuote:
     return quote
 
 
+def known_quote(payment: Payment) -> PaymentQuote | None:
+    """Return what PayRam has offered for ``payment``, without asking it; None when no price of it may be shown."""
+    quote = PaymentQuote.objects.using(database()).filter(pk=payment.pk).first()
+    return quote if quote is not None and (quote.methods == [] or _is_priced(quote)) else None
+
+
 def offers(payment: Payment, quote: PaymentQuote) -> list[Offer]:
     """Return the ways to pay what is missing now."""
-    is_priced = quote.priced_at is not None and is_recent(quote.priced_at, within=PRICE_LIVES, now=timezone.now())
-    found = []
+    is_priced, found = _is_priced(quote), []
     for kept in quote.methods or []:
         if kept.keys() != KEPT:
             # A row of another release. PayRam is asked again within half a minute.
@@ -119,6 +139,10 @@ def offers(payment: Payment, quote: PaymentQuote) -> list[Offer]:
         address = quote.addresses.get(method.blockchain, "")
         found.append(Offer(method, coin_amount(payment.missing_usd, method), address))
     return found
+
+
+def _is_priced(quote: PaymentQuote) -> bool:
+    return quote.priced_at is not None and is_recent(quote.priced_at, within=PRICE_LIVES, now=timezone.now())
 
 
 def chosen_offer(payment: Payment, quote: PaymentQuote) -> Offer | None:
@@ -132,7 +156,6 @@ def choose(payment: Payment, code: str) -> None:
     Raises NotOffered for what PayRam does not offer, and the errors of :func:`django_payram.payments.refresh`.
     """
     quote = quote_for(payment)
-    address = {}
     if code and quote.methods is None:
         raise PayramUnavailable(f"PayRam has not said yet how payment {payment.token} can be paid.", definite=True)
     if code:
@@ -140,10 +163,56 @@ def choose(payment: Payment, code: str) -> None:
         if offer is None or payment.reference is None:
             raise NotOffered(f"PayRam does not offer this coin for payment {payment.token}.")
         if not offer.address:
-            address = {offer.method.blockchain: _client(payment).assign_address(payment.reference, offer.method)}
-    # Another page may write the address of another network in the same moment; that one is asked for again then.
-    addresses = {**quote.addresses, **address}
-    PaymentQuote.objects.using(database()).filter(pk=payment.pk).update(chosen=code, addresses=addresses)
+            _assign_address(payment, payment.reference, offer.method)
+    PaymentQuote.objects.using(database()).filter(pk=payment.pk).update(chosen=code)
+
+
+def _assign_address(payment: Payment, reference: str, method: PaymentMethod) -> None:
+    """Ask PayRam for an address and keep it. Of clicks at once one asks, and the others share what becomes of that."""
+    until, network = time.monotonic() + PAGE_DEADLINE, method.blockchain
+    quote, is_claimed = _claim_address(payment, network)
+    while not is_claimed and network not in quote.addresses:
+        failure = quote.address_calls[network]["failure"]
+        if failure == NO_ADDRESS:
+            raise PayramDataError(f"PayRam has just given no address for payment {payment.token}.")
+        if failure or time.monotonic() >= until:
+            raise PayramUnavailable(f"PayRam has not answered about payment {payment.token} just now.", definite=True)
+        give_back_connections()
+        time.sleep(POLL_SECONDS)
+        quote, is_claimed = _claim_address(payment, network)
+    if not is_claimed:
+        return
+    try:
+        address = _client(payment).assign_address(reference, method)
+    except PayramError as exc:
+        with transaction.atomic(using=database()):
+            _note_call(_locked(payment), network, NO_ANSWER if isinstance(exc, PayramUnavailable) else NO_ADDRESS)
+        raise
+    with transaction.atomic(using=database()):
+        addresses = _locked(payment).addresses | {network: address}
+        PaymentQuote.objects.using(database()).filter(pk=payment.pk).update(addresses=addresses)
+
+
+def _claim_address(payment: Payment, network: str) -> tuple[PaymentQuote, bool]:
+    """Claim the right to ask for an address now, and return whether nobody else asks, or has just asked in vain."""
+    with transaction.atomic(using=database()):
+        quote = _locked(payment)
+        call = quote.address_calls.get(network)
+        # A time in the future was written by a wrong clock, and means nothing.
+        is_new = call is None or abs(timezone.now().timestamp() - call["at"]) >= ADDRESS_RETRY_SECONDS
+        is_claimed = is_new and network not in quote.addresses
+        if is_claimed:
+            _note_call(quote, network)
+    return quote, is_claimed
+
+
+def _note_call(quote: PaymentQuote, network: str, failure: str = "") -> None:
+    calls = quote.address_calls | {network: {"at": timezone.now().timestamp(), "failure": failure}}
+    PaymentQuote.objects.using(database()).filter(pk=quote.pk).update(address_calls=calls)
+
+
+def _locked(payment: Payment) -> PaymentQuote:
+    return PaymentQuote.objects.using(database()).select_for_update().get(pk=payment.pk)
 
 
 def _client(payment: Payment) -> Client:

@@ -12,8 +12,10 @@ from django.utils.formats import number_format
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
 
+from django_payram.models import in_transaction
 from django_payram.payments.wallets import network_name
 from django_payram.views.customer_status import customer_status
+from django_payram.views.decorators import url_of
 from django_payram.views.pay_block import pay_block
 
 if TYPE_CHECKING:
@@ -50,13 +52,17 @@ def payram_pay(context: Any, payment: Payment) -> dict[str, Any]:
     """Show on a page of the shop how ``payment`` can be paid there: the coins, or the address and the amount.
 
     The page needs ``django_payram/payram.css``, and ``django_payram/copy.js`` for the buttons that copy.
+
+    In a transaction PayRam is not asked: where nothing is known, a link leads to the payment's own page, which asks.
     """
     request, status = context["request"], customer_status(payment)
     block = pay_block(request, payment, status, begin=True)
+    page_url = url_of(request, "pay", payment.token) if status.url and in_transaction() else status.url
     return {
         "request": request,
         "csrf_token": context.get("csrf_token"),
         "pay": block,
+        "page_url": page_url,
         "payment": payment,
         "status": status,
     }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from django.http import HttpResponseRedirect
 from django.utils.translation import gettext_lazy as _
 
-from django_payram.exceptions import PayramError
+from django_payram.exceptions import PayramError, PayramUnavailable
 from django_payram.gateway.redaction import redact
 from django_payram.models import log_fields
 from django_payram.payments.quotes import NotOffered, choose
@@ -37,6 +37,7 @@ class Refusal(NamedTuple):
 
 NOT_OFFERED = Refusal(_("This coin is not offered for your payment. Please choose another one."), 400)
 NO_ADDRESS = Refusal(_("The payment server gave no address for this coin. Please choose another one."), 503)
+NO_ANSWER = Refusal(_("The payment server does not answer just now"), 503)
 
 
 def refused(payment: Payment, code: str) -> Refusal | None:
@@ -54,7 +55,7 @@ def refused(payment: Payment, code: str) -> Refusal | None:
         logger.warning(
             "No deposit address for payment %s. %s", payment.token, redact(str(exc)), extra=log_fields(payment)
         )
-        return NO_ADDRESS
+        return NO_ANSWER if isinstance(exc, PayramUnavailable) else NO_ADDRESS
     return None
 
 

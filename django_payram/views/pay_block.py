@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from decimal import ROUND_DOWN
 from typing import TYPE_CHECKING
 
-from django_payram.models import PaymentQuote, Status, database
+from django_payram.models import PaymentQuote, Status, database, in_transaction
 from django_payram.models.statuses import CENT
-from django_payram.payments.quotes import chosen_offer, offers, quote_for
+from django_payram.payments.quotes import chosen_offer, known_quote, offers, quote_for
 from django_payram.views.decorators import url_of
 
 if TYPE_CHECKING:
@@ -43,7 +43,8 @@ def pay_block(
 ) -> PayBlock | None:
     """Return how the payment can be paid here; None when it cannot, or is paid on PayRam's own page.
 
-    It is paid here once the checkout or ``PayView`` has led the customer here, or with ``begin``.
+    It is paid here once the checkout or ``PayView`` has led the customer here, or with ``begin``. In a transaction of
+    the shop PayRam is not asked, and nothing is written: what is known must do.
     """
     # Of a part whose sum PayRam does not say, nobody knows what is missing.
     is_sum_known = status.received_usd == payment.received_usd.quantize(CENT, rounding=ROUND_DOWN)
@@ -54,8 +55,8 @@ def pay_block(
         or not (begin or PaymentQuote.objects.using(database()).filter(pk=payment.pk).exists())
     ):
         return None
-    quote = quote_for(payment)
-    if quote.methods == [] or not is_part_known or not payment.missing_usd:
+    quote = known_quote(payment) if in_transaction() else quote_for(payment)
+    if quote is None or quote.methods == [] or not is_part_known or not payment.missing_usd:
         return None
     return PayBlock(
         action=url_of(request, "pay", payment.token),

@@ -145,6 +145,7 @@ def status_page(
         "order_url": _of_order(payment, "get_absolute_url"),
         "retry_url": _of_order(payment, "get_payment_url") if status.is_repeatable else "",
         "pay": pay_block(request, payment, status, problem=problem),
+        "problem": problem,
         "shop": shop_facts(request, payment),
     }
     return render(request, template_name, context, status=code)

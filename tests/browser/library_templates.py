@@ -13,3 +13,4 @@ INSTALLED_APPS = ["django_payram", *(app for app in APPS if app != "django_payra
 
 after_sessions = LAYERS.index("django.contrib.sessions.middleware.SessionMiddleware") + 1
 MIDDLEWARE = [*LAYERS[:after_sessions], "django.middleware.locale.LocaleMiddleware", *LAYERS[after_sessions:]]
+ROOT_URLCONF = "tests.browser.urls"

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from tests.browser.measurements import SCREENSHOTS, TOO_WIDE, tab_to
+from tests.browser.page_objects import Customer
 
 POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types"
 )
+ADDRESS = "[id^=payram-address]"
 LARGEST_PAGE = 30_000
 """Bytes of a status page with everything that it loads."""
+
+
+IDS_TWICE = """() => [...document.querySelectorAll("[id]")]
+  .map(one => one.id).filter((id, index, all) => all.indexOf(id) !== index)"""
 
 
 def serious(tab):
@@ -40,7 +47,7 @@ def test_a_customer_chooses_copies_and_pays(paying, demo):
     tab.goto(pay_page(paying, demo.shop))
     tab.get_by_role("button", name="USDC on Base").click()
     expect(tab.get_by_role("heading", name="Send USDC on Base")).to_be_visible()
-    address = tab.locator("#payram-address").text_content()
+    address = tab.locator(ADDRESS).text_content()
     tab.get_by_role("button", name="Copy the address").click()
     assert tab.evaluate("navigator.clipboard.readText()") == address
     assert tab.get_by_role("link", name="Open in your wallet").get_attribute("href").startswith("ethereum:0x")
@@ -57,7 +64,7 @@ def test_the_same_without_javascript(browse, demo, paying):
     tab = context.new_page()
     tab.goto(pay_page(paying, demo.shop))
     tab.get_by_role("button", name="BTC on Bitcoin").click()
-    expect(tab.locator("#payram-address")).to_be_visible()
+    expect(tab.locator(ADDRESS)).to_be_visible()
     assert tab.get_by_role("button", name="Copy").count() == 0
     assert 'http-equiv="refresh"' in tab.content()
 
@@ -73,7 +80,7 @@ def test_the_strictest_policy_suffices(browse, demo, paying):
     context.route("**/payram/**", strictly)
     tab.goto(pay_page(paying, demo.shop))
     tab.get_by_role("button", name="USDC on Base").click()
-    expect(tab.locator("#payram-address")).to_be_visible()
+    expect(tab.locator(ADDRESS)).to_be_visible()
     with context.expect_page() as opened:
         tab.evaluate("window.open(location.href)")
     other = opened.value
@@ -104,7 +111,7 @@ def test_nothing_keeps_anybody_from_using_it(browse, demo, paying, width, scheme
     assert serious(tab) == []
     assert tab.evaluate(TOO_WIDE) <= 0
     tab.get_by_role("button", name="USDC on Ethereum").click()
-    expect(tab.locator("#payram-address")).to_be_visible()
+    expect(tab.locator(ADDRESS)).to_be_visible()
     tab.screenshot(path=SCREENSHOTS / f"send-{width}-{scheme}.png", full_page=True)
     assert serious(tab) == []
     assert tab.evaluate(TOO_WIDE) <= 0
@@ -135,12 +142,17 @@ def test_a_status_page_is_small_and_does_not_jump(browse, library_shop, paying):
     assert tab.evaluate(shift) == 0
 
 
-def test_a_script_of_the_shop_pays_without_leaving_the_page(customer, demo):
-    tab = customer.order().tab
+def test_a_script_of_the_shop_pays_without_leaving_the_page(browse, demo):
+    context, errors = browse()
+    errors.expect("status of 503")
+    tab = Customer(context.new_page(), shop=demo.shop).order().tab
     order_url = tab.url
     tab.get_by_role("button", name="Pay on this page").click()
     tab.get_by_role("button", name="14.5 USDC (Base)").click()
     expect(tab.locator("[data-field=address]")).to_have_text(re.compile("^0x[0-9a-fA-F]{40}$"))
+    # One call that fails is not the end.
+    tab.route("**/state/", lambda call: call.fulfill(status=503, json={"message": "The shop is busy."}), times=1)
+    expect(tab.locator("#pay-here .news")).to_have_text("The shop is busy.")
     # The wallet pays; the shop's page learns of it by itself.
     wallet = tab.context.new_page()
     wallet.goto(order_url)
@@ -168,17 +180,57 @@ def test_the_page_is_in_the_language_of_the_browser(browse, library_shop, paying
     # This shop cannot reach PayRam: what the other one has heard of offers is in the database of both.
     paying.tab.goto(f"{address}pay/")
     tab.goto(address.replace(paying.shop, library_shop))
-    expect(tab.locator("#payram-pay-title")).to_be_visible()
+    expect(tab.locator(".payram-pay h2")).to_be_visible()
     said = "en" if language == "sv" else language
     assert tab.evaluate("[document.documentElement.lang, document.documentElement.dir]") == [said, direction]
-    assert title in tab.locator("#payram-pay-title").text_content()
+    assert title in tab.locator(".payram-pay h2").text_content()
     tab.screenshot(path=SCREENSHOTS / f"choose-{language}.png", full_page=True)
     paying.tab.get_by_role("button", name="USDC on Base").click()
     tab.reload()
-    expect(tab.locator("#payram-address")).to_be_visible()
+    expect(tab.locator(ADDRESS)).to_be_visible()
     tab.screenshot(path=SCREENSHOTS / f"send-{language}.png", full_page=True)
     assert serious(tab) == []
     assert tab.evaluate(TOO_WIDE) <= 0
+
+
+COIN_BEFORE_NETWORK = """() => {
+  const texts = document.createTreeWalker(document.querySelector(".payram-facts"), NodeFilter.SHOW_TEXT);
+  while (!/USDC.*Base/.test(texts.nextNode().data));
+  const text = texts.currentNode;
+  const left = (word) => {
+    const range = document.createRange();
+    range.setStart(text, text.data.indexOf(word));
+    range.setEnd(text, text.data.indexOf(word) + word.length);
+    return range.getBoundingClientRect().left;
+  };
+  return left("USDC") < left("Base") === (document.documentElement.dir === "ltr");
+}"""
+
+
+def test_from_right_to_left_the_coin_stands_before_its_network_all_the_same(browse, library_shop, paying, demo):
+    address = paying.status_url
+    paying.tab.goto(f"{address}pay/")
+    paying.tab.get_by_role("button", name="USDC on Base").click()
+    paying.tab.get_by_role("link", name="Use the payment page of the payment server instead").click()
+    paying.press_in_sandbox("Pay in full", badge="Paid").return_to_shop()
+    for language in ("ar", "fa", "he", "en"):
+        context, _errors = browse(locale=language)
+        tab = context.new_page()
+        tab.goto(address.replace(paying.shop, library_shop))
+        expect(tab.locator('[data-status="paid"]')).to_be_visible()
+        assert tab.evaluate(COIN_BEFORE_NETWORK), language
+
+
+def test_a_receipt_on_paper_names_the_shop_and_the_transaction_and_has_no_buttons(paying, library_shop):
+    address = paying.press_in_sandbox("Pay in full", badge="Paid").status_url.replace(paying.shop, library_shop)
+    tab = paying.tab
+    tab.goto(address)
+    tab.emulate_media(media="print")
+    card = tab.locator("#payram-status")
+    expect(card).to_have_text(
+        re.compile("Copper Kettle.*Paid.*14.50 USD.*0x[0-9a-f]{64}", re.DOTALL), use_inner_text=True
+    )
+    expect(card.locator(".payram-actions, .payram-badge").filter(visible=True)).to_have_count(0)
 
 
 def test_what_was_wrong_with_a_choice_stays_to_be_read(browse, paying, demo):
@@ -196,22 +248,30 @@ def test_what_was_wrong_with_a_choice_stays_to_be_read(browse, paying, demo):
     expect(tab.get_by_role("alert")).to_be_visible()
 
 
-def test_each_button_copies_from_its_own_payment_and_says_so(paying, demo):
+def test_two_payments_on_one_page_keep_their_names_and_each_button_copies_its_own(customer, browse, demo, library_shop):
     """A page of the shop may show two payments."""
-    tab = paying.tab
+    tokens, addresses = [], []
+    tab = customer.tab
+    for _order in range(2):
+        status = customer.order().go_to_pay().status_url
+        tab.goto(f"{status}pay/")
+        tab.get_by_role("button", name="USDC on Base").click()
+        addresses.append(tab.locator(ADDRESS).text_content())
+        tokens.append(urlsplit(status).path.strip("/").split("/")[-1])
     tab.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    tab.goto(pay_page(paying, demo.shop))
-    tab.get_by_role("button", name="USDC on Base").click()
-    tab.locator(".payram-pay").evaluate(
-        """shown => {
-          const other = shown.cloneNode(true);
-          other.querySelector("#payram-address").textContent = "address of the other";
-          document.body.append(other);
-        }"""
-    )
-    tab.get_by_role("button", name="Copy the address").last.click()
-    expect(tab.get_by_role("button", name="Copied")).to_be_visible()
-    assert tab.evaluate("navigator.clipboard.readText()") == "address of the other"
+    tab.goto(f"{library_shop}/two-payments/{'/'.join(tokens)}/")
+    assert serious(tab) == []
+    assert tab.evaluate(IDS_TWICE) == []
+    for index, address in enumerate(addresses):
+        tab.get_by_role("group", name="Send USDC on Base").nth(index).get_by_role(
+            "button", name="Copy the address"
+        ).click()
+        expect(tab.get_by_role("button", name="Copied")).to_have_count(index + 1)
+        assert tab.evaluate("navigator.clipboard.readText()") == address
+    # Each leads to the page of its own payment, which learns of news by itself.
+    tab.get_by_role("button", name="Choose another coin").last.click()
+    expect(tab.get_by_role("heading", name="Choose what you pay with")).to_be_visible()
+    assert tokens[1] in tab.url
 
 
 def test_a_screen_reader_is_told_what_is_new_and_nothing_else(paying, demo):

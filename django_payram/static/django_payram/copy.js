@@ -8,8 +8,7 @@
   document.addEventListener("click", (event) => {
     const button = event.target.closest("button[data-copy]");
     if (button === null) return;
-    // A page of the shop may show two payments, each with its own address.
-    const field = button.closest(".payram-pay, body").querySelector(`#${button.dataset.copy}`);
+    const field = document.getElementById(button.dataset.copy);
     // Where the browser refuses, a field is chosen and can be copied by keyboard.
     field.select?.();
     navigator.clipboard.writeText(field.value ?? field.textContent).then(() => {

@@ -28,10 +28,15 @@
   }
 
   async function watch() {
-    const now = await ask(address("state"));
-    if (news.textContent !== now.message) news.textContent = now.message;
-    show(await ask(address("methods")));
-    if (!now.is_final) setTimeout(() => attempt(watch), 4000);
+    let now;
+    try {
+      now = await ask(address("state"));
+      if (news.textContent !== now.message) news.textContent = now.message;
+      show(await ask(address("methods")));
+    } finally {
+      // A call that fails is not the end.
+      if (!now?.is_final) setTimeout(() => attempt(watch), 4000);
+    }
   }
 
   const attempt = (work) => work().catch((problem) => { news.textContent = problem.message; });
