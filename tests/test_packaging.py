@@ -10,6 +10,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from packaging.version import Version
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -20,6 +21,9 @@ ROOT = Path(__file__).parent.parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PROJECT = PYPROJECT["project"]
 SHIPPED = [path.lstrip("/") for path in PYPROJECT["tool"]["hatch"]["build"]["targets"]["sdist"]["include"]]
+
+# The extras that are for shops, and not for those who change the package.
+OF_SHOPS = ("celery", "example", "money", "qr", "testing")
 
 # What a developer's work leaves in the folders that are shipped.
 LEFT = (
@@ -41,14 +45,16 @@ def test_every_dependency_is_bounded_on_both_sides(requirement):
 
 
 def test_the_oldest_versions_allowed_are_tested():
-    """D7."""
-    oldest = (ROOT / "tox.ini").read_text().partition("[testenv:py310-django52-oldest]")[2]
-    for requirement in PROJECT["dependencies"]:
-        name, lowest = re.match(r"([A-Za-z0-9-]+)>=([\d.]+)", requirement).groups()
-        pinned = re.search(rf"^\s*{name}==([\d.]+)$", oldest, re.MULTILINE)[1]
-        assert [int(part) for part in pinned.split(".")][: lowest.count(".") + 1] == [
-            int(part) for part in lowest.split(".")
-        ]
+    """D7. Of all that a shop installs, and of the tools whose records it keeps."""
+    oldest = (ROOT / "tox.ini").read_text().partition("[testenv:py310-django52-oldest]")[2].partition("\n[")[0]
+    pinned = dict(re.findall(r"^\s*([\w-]+)==([\w.]+)$", oldest, re.MULTILINE))
+    extras = PROJECT["optional-dependencies"]
+    needed = [*PROJECT["dependencies"], *(one for name in OF_SHOPS for one in extras[name])]
+    needed += [one for one in extras["test"] if one.startswith(("opentelemetry", "prometheus"))]
+    lowest = dict(re.match(r"([\w-]+)(?:\[\w+\])?>=([\w.]+)", one).groups() for one in needed)
+    assert {name: Version(version) for name, version in pinned.items()} == {
+        name: Version(version) for name, version in lowest.items()
+    }
 
 
 def test_every_supported_python_and_django_has_its_cell():
