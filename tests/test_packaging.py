@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
 import sys
 import tarfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from packaging.version import Version
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -20,6 +23,9 @@ ROOT = Path(__file__).parent.parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PROJECT = PYPROJECT["project"]
 SHIPPED = [path.lstrip("/") for path in PYPROJECT["tool"]["hatch"]["build"]["targets"]["sdist"]["include"]]
+
+# The extras that are for shops, and not for those who change the package.
+OF_SHOPS = ("celery", "example", "money", "qr", "testing")
 
 # What a developer's work leaves in the folders that are shipped.
 LEFT = (
@@ -41,14 +47,16 @@ def test_every_dependency_is_bounded_on_both_sides(requirement):
 
 
 def test_the_oldest_versions_allowed_are_tested():
-    """D7."""
-    oldest = (ROOT / "tox.ini").read_text().partition("[testenv:py310-django52-oldest]")[2]
-    for requirement in PROJECT["dependencies"]:
-        name, lowest = re.match(r"([A-Za-z0-9-]+)>=([\d.]+)", requirement).groups()
-        pinned = re.search(rf"^\s*{name}==([\d.]+)$", oldest, re.MULTILINE)[1]
-        assert [int(part) for part in pinned.split(".")][: lowest.count(".") + 1] == [
-            int(part) for part in lowest.split(".")
-        ]
+    """D7. Of all that a shop installs, and of the tools whose records it keeps."""
+    oldest = (ROOT / "tox.ini").read_text().partition("[testenv:py310-django52-oldest]")[2].partition("\n[")[0]
+    pinned = dict(re.findall(r"^\s*([\w-]+)==([\w.]+)$", oldest, re.MULTILINE))
+    extras = PROJECT["optional-dependencies"]
+    needed = [*PROJECT["dependencies"], *(one for name in OF_SHOPS for one in extras[name])]
+    needed += [one for one in extras["test"] if one.startswith(("opentelemetry", "prometheus"))]
+    lowest = dict(re.match(r"([\w-]+)(?:\[\w+\])?>=([\w.]+)", one).groups() for one in needed)
+    assert {name: Version(version) for name, version in pinned.items()} == {
+        name: Version(version) for name, version in lowest.items()
+    }
 
 
 def test_every_supported_python_and_django_has_its_cell():
@@ -93,5 +101,56 @@ def test_the_source_distribution_contains_every_file_of_the_package(shipped):
 
 
 def test_what_work_leaves_behind_is_not_shipped(shipped):
-    """A demonstration's database holds the hash of an administrator's password."""
+    """F103: a demonstration's database holds the hash of an administrator's password."""
     assert shipped & set(LEFT) == set()
+
+
+@pytest.fixture
+def release(tmp_path):
+    """A small repository with the script that makes releases; returns what it says, and whether it would go on."""
+    environment = {**os.environ, "GIT_AUTHOR_NAME": "a", "GIT_COMMITTER_NAME": "a", "EMAIL": "a@example.com"}
+
+    def git(*arguments):
+        subprocess.run(["git", *arguments], cwd=tmp_path, env=environment, check=True, capture_output=True)
+
+    def commit(version, changelog):
+        for name, text in (("CHANGELOG.rst", f"{changelog}\n-----\n"), ("__init__.py", f'__version__ = "{version}"\n')):
+            path = tmp_path / ("django_payram" if name.endswith(".py") else "") / name
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text)
+        git("add", "-A")
+        git("commit", "-q", "-m", version)
+
+    def run(*arguments):
+        done = subprocess.run(
+            [tmp_path / ".ci" / "release", *arguments], env=environment, capture_output=True, text=True, check=False
+        )
+        return done.returncode, done.stderr
+
+    (tmp_path / ".ci").mkdir()
+    shutil.copy(ROOT / ".ci" / "release", tmp_path / ".ci" / "release")
+    git("init", "-q")
+    return SimpleNamespace(git=git, commit=commit, run=run, folder=tmp_path)
+
+
+def test_a_version_without_its_section_is_not_released(release):
+    release.commit("0.2.0", "0.1.0")
+    for arguments in ([], ["--dry-run"]):
+        code, said = release.run(*arguments)
+        assert (code, said) == (1, "No release: __version__ is 0.2.0, and the newest section of the changelog 0.1.0.\n")
+
+
+def test_what_is_not_committed_is_not_released(release):
+    release.commit("0.2.0", "0.2.0")
+    (release.folder / "new.py").write_text("")
+    assert release.run() == (1, "No release: there are changes that are not committed.\n")
+
+
+def test_a_version_is_released_once(release):
+    release.commit("0.2.0", "0.2.0")
+    release.git("tag", "0.2.0")
+    assert ".venv/bin/python" in release.run()[1], "it goes on to build, for which this repository has nothing"
+    (release.folder / "new.py").write_text("")
+    release.git("add", "-A")
+    release.git("commit", "-q", "-m", "more")
+    assert release.run() == (1, "No release: another commit has the tag 0.2.0.\n")

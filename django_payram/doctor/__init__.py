@@ -18,7 +18,7 @@ from django_payram.gateway.redaction import quoted
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["Finding", "Level", "Scope", "examine", "summary"]
+__all__ = ["Finding", "Level", "Scope", "check_backlog", "examine", "summary"]
 
 MESSAGE_LIMIT = 500  # characters
 CHECKS = (check_settings, check_connection, check_addresses, check_webhook, check_pages, check_backlog)

@@ -110,10 +110,11 @@ def _waiting(check: str, rows: QuerySet[Any], since: str, *, project: str = "", 
     subject, advice = TEXTS[check]
     found = rows.aggregate(count=Count("pk"), oldest=Min(since))
     if not found["count"]:
-        return Finding(check, Level.OK, _("%(what)s: none.") % {"what": subject}, project)
+        return Finding(check, Level.OK, _("%(what)s: none.") % {"what": subject}, project, 0, 0)
     facts = {"count": found["count"], "age": timesince(found["oldest"], depth=1), "advice": advice}
     level = Level.WARNING if check in WARNINGS else Level.PROBLEM
-    return Finding(check, level, SOME % {"what": what or subject, **facts}, project)
+    seconds = int((timezone.now() - found["oldest"]).total_seconds())
+    return Finding(check, level, SOME % {"what": what or subject, **facts}, project, found["count"], seconds)
 
 
 def _last_webhook(paid: PaymentQuerySet, webhooks: QuerySet[PaymentEvent], project: str) -> Finding:

@@ -37,12 +37,18 @@ class Level(models.TextChoices):
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check found: its stable name and a sentence for a person. ``project`` is "" for the whole shop."""
+    """What a check found: its stable name and a sentence for a person. ``project`` is "" for the whole shop.
+
+    ``count`` is how many rows wait, and ``seconds`` the age of the oldest, 0 when there is none; None where a check
+    counts nothing.
+    """
 
     check: str
     level: Level
     message: str
     project: str = ""
+    count: int | None = None
+    seconds: int | None = None
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,7 @@ def test_json_is_one_object(payram):
     report = json.loads(text)
     assert code == 0
     assert report["ok"] is True
-    assert set(report["findings"][0]) == {"check", "level", "message", "project"}
+    assert set(report["findings"][0]) == {"check", "level", "message", "project", "count", "seconds"}
     assert {finding["level"] for finding in report["findings"]} == {"ok"}
 
 
