@@ -2,6 +2,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.core.management import call_command
 from django.utils.timezone import now
 from django_scopes import scope
 from pretix.base.models import Event, Order, Organizer
@@ -97,6 +98,17 @@ def test_a_paid_order_is_confirmed_once(payram, payment, states, organizer, orde
     assert states() == ("p", "confirmed")
     with scope(organizer=organizer):
         assert order.all_logentries().filter(action_type="pretix.event.order.paid").count() == 1
+
+
+def test_polling_confirms_what_no_webhook_says(payram, payment, states):
+    payram.sandbox.pay(payment.reference)
+    call_command("payram_resync", "--state", "OPEN")
+    assert states() == ("p", "confirmed")
+
+
+def test_the_doctor_names_the_address_of_the_webhook(payram, db, capsys):
+    call_command("payram_doctor")
+    assert ": /_payram/webhook/" in capsys.readouterr().out
 
 
 def test_the_visitor_sees_the_status_page_on_the_main_domain(client, payram, payment, order):

@@ -4,6 +4,7 @@ import pytest
 from salesman.core.utils import get_salesman_model
 
 from django_payram.models import Payment
+from django_payram.payments import withdraw
 from shop.models import Product
 
 Order = get_salesman_model("Order")
@@ -72,9 +73,10 @@ def test_an_expired_link_is_followed_by_another_and_late_money_pays_the_order(cl
 
 def test_a_canceled_order_that_is_paid_late_stays_canceled(payram, payment, order):
     Order.objects.update(status="CANCELLED")
-    payram.pay_late(payment)
+    withdraw(payment)
+    payram.pay(payment)
     order.refresh_from_db()
-    assert (order.status, order.is_paid) == ("CANCELLED", True)
+    assert (order.status, order.is_paid, payment.review) == ("CANCELLED", True, "late")
 
 
 def test_an_order_is_placed_while_payram_is_down_and_paid_later(client, payram, buy):
