@@ -167,6 +167,7 @@ Left out, and how to run it:
   benchmarks, tiny          pytest -m benchmarks -n 0
   audit logs and caches     tox -e audit-apps           (needs Redis: REDIS_URL, or the one of this machine)
   a shop on django-oscar    tox -e oscar                (needs PostgreSQL: OSCAR_DATABASE_URL, and a browser)
+  shops of the guides       tox -e pretix,salesman,wagtail
   an error at every line    pytest -m every_line
   thousands of histories    pytest tests/payments/test_confluence_machine.py --hypothesis-profile=thousands
   the whole on PostgreSQL   DATABASE_URL=postgresql://… pytest     (here: what needs a database that locks rows)

@@ -35,6 +35,7 @@ LEFT = (
     "example_project/staticfiles/django_payram/status.js",
     "django_payram/__pycache__/urls.cpython-312.pyc",
     "docs/_build/index.html",
+    "docs/examples/salesman/db.sqlite3",
     "tests/screenshots/status.png",
     "benchmarks/.coverage.1",
 )

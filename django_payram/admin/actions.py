@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.core.exceptions import ImproperlyConfigured
-from django.urls import NoReverseMatch, reverse
+from django.urls import NoReverseMatch
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from django_payram.admin.words import refusal
+from django_payram.conf.addresses import path_of
 from django_payram.exceptions import PayramError
 from django_payram.gateway.redaction import clean_text
 from django_payram.models import DATABASE_BUSY, Outcome, Payment, Source
@@ -130,7 +131,7 @@ def _is_mailed_since(payment: Payment, seen: str) -> bool:
 def status_address(request: HttpRequest, payment: Payment) -> str:
     """Return the absolute address of the customer's page; ``""`` in a shop that does not have it."""
     try:
-        return request.build_absolute_uri(reverse("payram:status", args=[payment.token]))
+        return request.build_absolute_uri(path_of("status", payment.token))
     except NoReverseMatch:
         return ""
 

@@ -14,6 +14,7 @@ from django.utils.timesince import timesince
 from django.utils.translation import gettext_lazy as _
 
 from django_payram.admin.words import REASONS, word
+from django_payram.conf.addresses import path_of
 from django_payram.models import Review, order_type
 from django_payram.models.statuses import SUMS
 from django_payram.payments.links import usable_link
@@ -129,7 +130,7 @@ class PaymentColumns:
     def status_link(self, payment: Payment) -> str:
         """Return a link to the page where the customer sees the payment; the shop may not have it."""
         try:
-            address = reverse("payram:status", args=[payment.token])
+            address = path_of("status", payment.token)
         except NoReverseMatch:
             return ""
         return format_html('<a href="{}">{}</a>', address, _("Show what the customer sees"))

@@ -10,10 +10,11 @@ from django.conf import settings
 from django.contrib.contenttypes.fields import GenericRelation
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
-from django.urls import LocalePrefixPattern, NoReverseMatch, URLResolver, get_resolver, reverse
+from django.urls import LocalePrefixPattern, NoReverseMatch, URLResolver, get_resolver
 
 from django_payram import conf
 from django_payram.conf import policies
+from django_payram.conf.addresses import path_of
 from django_payram.models import Payment, PaymentsRelation
 from django_payram.signals import payment_paid
 
@@ -167,7 +168,7 @@ def register() -> None:
 def _is_exempt_from_redirects() -> bool:
     """Return whether both forms of the webhook's address are, as SecurityMiddleware tells it."""
     try:
-        path = reverse("payram:webhook").lstrip("/")
+        path = path_of("webhook").lstrip("/")
     except (NoReverseMatch, ImproperlyConfigured):
         return False
     forms = (path, path.rstrip("/"))

@@ -11,12 +11,13 @@ from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import models
-from django.urls import NoReverseMatch, get_script_prefix, reverse
+from django.urls import NoReverseMatch, get_script_prefix
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from django_payram import conf
 from django_payram.conf import checks
+from django_payram.conf.addresses import path_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,7 +81,7 @@ class Scope:
         # The prefix under which a shop is mounted stands in every path, and perhaps in the site's address as well.
         site = site.removesuffix(prefix) if urlsplit(site).path == prefix else site
         try:
-            return site + reverse(view)
+            return site + path_of(view)
         except NoReverseMatch:
             return ""
 
@@ -91,7 +92,7 @@ SYSTEM_CHECKS = (
     ("ssl-redirect", Level.WARNING, checks.check_ssl_redirect),
     ("short-key", Level.WARNING, partial(checks.warnings_of, "W004")),
 )
-ADDRESSES = (("webhook-url", "payram:webhook"), ("success-url", "payram:return"), ("cancel-url", "payram:return"))
+ADDRESSES = (("webhook-url", "webhook"), ("success-url", "return"), ("cancel-url", "return"))
 
 
 def check_settings(scope: Scope) -> Iterator[Finding]:
@@ -111,7 +112,7 @@ def check_settings(scope: Scope) -> Iterator[Finding]:
 
 def check_addresses(scope: Scope) -> Iterator[Finding]:
     """Yield the addresses to paste into PayRam, and whether PayRam sends webhooks there."""
-    if not scope.address("payram:webhook"):
+    if not scope.address("webhook"):
         text = _('The shop has no address for PayRam. Add path("payram/", include("django_payram.urls")) to its URLs.')
         yield Finding("urls", Level.PROBLEM, text)
         return

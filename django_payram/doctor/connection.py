@@ -98,7 +98,7 @@ def check_connection(scope: Scope) -> Iterator[Finding]:
 
 def check_webhook(scope: Scope) -> Iterator[Finding]:
     """Send webhooks to the public address and yield what became of them; nothing unless asked to."""
-    url = scope.address("payram:webhook")
+    url = scope.address("webhook")
     if not (scope.round_trip and scope.public_url and url):
         return
     event = {"event_type": "payout.ping", "timestamp": int(time.time())}
@@ -121,7 +121,7 @@ def check_webhook(scope: Scope) -> Iterator[Finding]:
 
 def check_pages(scope: Scope) -> Iterator[Finding]:
     """Ask for a page of ours at the public address, and yield whether its headers let a customer go on to PayRam."""
-    url = scope.address("payram:return")
+    url = scope.address("return")
     if not (scope.round_trip and scope.public_url and url):
         return
     with closing(Transport(timeout=(CONNECT, READ), deadline=DEADLINE)) as transport:

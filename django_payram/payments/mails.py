@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from django.core.exceptions import ImproperlyConfigured
 from django.core.mail import send_mail
 from django.template.loader import render_to_string
-from django.urls import reverse
 
 from django_payram import conf
+from django_payram.conf.addresses import path_of
 
 if TYPE_CHECKING:
     from django_payram.models import Payment
@@ -35,7 +35,7 @@ def mail_status_link(payment: Payment, *, status_url: str = "") -> None:
         )
     context = {
         "payment": payment,
-        "status_url": status_url or project.shop_url + reverse("payram:status", args=[payment.token]),
+        "status_url": status_url or project.shop_url + path_of("status", payment.token),
         "shop_name": project.shop_name,
         "contact": project.contact,
     }

@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.test import Client, override_settings
-from django.urls import reverse
 
 from django_payram import payments
 from django_payram.conf import DEFAULT_PROJECT, SETTING
+from django_payram.conf.addresses import path_of
 from django_payram.gateway.redaction import KEY, quoted, redact
 from django_payram.models import Source, log_fields
 from django_payram.payments import rules, transitions
@@ -185,9 +185,9 @@ def serving(**options: Any) -> Iterator[PretendPayram]:
     """Run a pretend PayRam and leave the setting to the caller."""
     shop = "https://testserver"
     options.setdefault("api_key", TEST_KEY)
-    options.setdefault("webhook_url", shop + reverse("payram:webhook"))
-    options.setdefault("success_url", shop + reverse("payram:return"))
-    options.setdefault("cancel_url", shop + reverse("payram:return"))
+    options.setdefault("webhook_url", shop + path_of("webhook"))
+    options.setdefault("success_url", shop + path_of("return"))
+    options.setdefault("cancel_url", shop + path_of("return"))
     options.setdefault("send", partial(_send, options["api_key"]))
     sandbox = Sandbox(**options)
     with sandbox.serve():

@@ -11,6 +11,8 @@ from django.db import connections, transaction
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 
+from django_payram.conf.addresses import APP, path_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -62,8 +64,9 @@ def _guarded(response: HttpResponseBase) -> HttpResponseBase:
 def url_of(request: HttpRequest, view: str, *args: object) -> str:
     """Return the address of another view of ours, in the namespace in which the shop has included our URLs.
 
-    A view of the shop's own, such as a checkout, is in none of our namespaces: there it is ``payram``.
+    A view of the shop's own, such as a checkout, is in none of our namespaces.
     """
     match = request.resolver_match
-    namespace = match.namespace if match is not None and "payram" in match.app_names else "payram"
-    return reverse(f"{namespace}:{view}", args=args)
+    if match is not None and APP in match.app_names:
+        return reverse(f"{match.namespace}:{view}", args=args)
+    return path_of(view, *args)

@@ -322,13 +322,27 @@ def test_an_order_that_was_paid_by_card_is_not_paid_by_a_late_coin(payram, order
 @pytest.mark.django_db
 def test_a_refund_is_written_down_and_the_order_knows(payram, order, connected):
     payment = payram.pay(bill(order))
-    names = {"payment_refunded": signals.payment_refunded, "Order": Order}
+    names = {"payment_refunded": signals.payment_refunded, "Order": Order, "Payment": Payment}
     connected("refunds", "after a refund", signals.payment_refunded, "mark_refunded", **names)
     for _again in range(2):
         run("refunds", "a refund", payment=payment)
         assert payment.status == "refunded"
     assert type(order).objects.get().status == "refunded"
     assert payment.refunds.count() == 1
+
+
+@pytest.mark.django_db
+def test_the_refund_of_a_second_payment_leaves_the_order_paid(payram, order, connected):
+    first = payram.expire(bill(order))
+    second = bill(order)
+    payram.pay(first)
+    payram.pay(second)
+    names = {"payment_refunded": signals.payment_refunded, "Order": Order, "Payment": Payment}
+    connected("refunds", "after a refund", signals.payment_refunded, "mark_refunded", **names)
+    payram.refund(second)
+    assert type(order).objects.get().status != "refunded"
+    payram.refund(first)
+    assert type(order).objects.get().status == "refunded"
 
 
 @pytest.mark.django_db

@@ -64,7 +64,7 @@ def test_an_address_that_is_none_is_refused(url):
     "url", [SITE, f"{SITE}/", f"{SITE}:8443/market/", "http://testserver", "http://[::1]:8000", "https://läden.example"]
 )
 def test_an_address_of_a_site_is_taken(url):
-    assert doctor.Scope(public_url=url).address("payram:webhook") == f"{url.rstrip('/')}/payram/webhook/"
+    assert doctor.Scope(public_url=url).address("webhook") == f"{url.rstrip('/')}/payram/webhook/"
 
 
 def test_projects_with_broken_settings_are_left_out(settings):
@@ -165,7 +165,7 @@ def test_an_address_that_payram_does_not_send_to_is_a_warning(url):
 def test_the_prefix_of_a_mounted_shop_stands_once(url):
     set_script_prefix("/market/")
     try:
-        address = doctor.Scope(public_url=url).address("payram:webhook")
+        address = doctor.Scope(public_url=url).address("webhook")
     finally:
         clear_script_prefix()
     assert address == "https://shop.example.com/market/payram/webhook/"
@@ -174,7 +174,7 @@ def test_the_prefix_of_a_mounted_shop_stands_once(url):
 def test_a_host_named_like_the_prefix_stays():
     set_script_prefix("/market/")
     try:
-        address = doctor.Scope(public_url="https://market").address("payram:webhook")
+        address = doctor.Scope(public_url="https://market").address("webhook")
     finally:
         clear_script_prefix()
     assert address == "https://market/market/payram/webhook/"

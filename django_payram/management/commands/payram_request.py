@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
-from django.urls import NoReverseMatch, reverse
+from django.urls import NoReverseMatch
 
 from django_payram import conf
+from django_payram.conf.addresses import path_of
 from django_payram.exceptions import InvalidPaymentRequest, PayramError
 from django_payram.gateway.redaction import clean_text, redact
 from django_payram.management.arguments import positive, site
@@ -94,6 +95,6 @@ class Command(BaseCommand):
 
 def _status_url(payment: Payment, address: str) -> str:
     try:
-        return address + reverse("payram:status", args=[payment.token])
+        return address + path_of("status", payment.token)
     except NoReverseMatch:
         return ""
