@@ -92,7 +92,7 @@ CURVES: list[tuple[str, str, str, Callable[[Rung], float]]] = [
     ("resync", "bare requests", "ms", lambda rung: _milliseconds(rung.resync["floor"])),
     ("memory", "payram_resync", "MB", lambda rung: rung.megabytes),
 ]
-PLAIN = {"plain": "the plain list"}
+PLAIN = {"plain": "the plain list", "plain, filtered": "the plain list, filtered"}
 OURS = ("a transition", "a repetition", "a link for a new order", "one payment, 8 threads")
 
 

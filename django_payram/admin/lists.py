@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from django.contrib import admin
+from django.contrib.admin.utils import quote
+from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import Paginator
+from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
@@ -15,7 +18,7 @@ from django_payram.models import Payment, Review, Status
 if TYPE_CHECKING:
     from typing import Any
 
-    from django.db.models import QuerySet
+    from django.db.models import Model, QuerySet
     from django.http import HttpRequest
 
 LISTED = 1_000
@@ -28,18 +31,45 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg] # not generic at ru
     @cached_property
     def count(self) -> int:
         """The number of rows, as far as they can be leafed through."""
-        return min(self._seen, LISTED)
+        return min(len(self.keys), LISTED)
 
     @property
     def is_cut(self) -> bool:
         """Whether there are more rows."""
-        return self._seen > LISTED
+        return len(self.keys) > LISTED
 
     @cached_property
-    def _seen(self) -> int:
-        # Without the order, so that the database may take whichever rows are nearest.
+    def keys(self) -> list[Any]:
+        """The primary keys of the rows, in their order, and one more where the list is cut."""
         rows: QuerySet[Any] = self.object_list  # type: ignore[assignment] # a list of the admin is one of rows
-        return rows.order_by()[: LISTED + 1].count()
+        return list(rows.values_list("pk", flat=True)[: LISTED + 1])
+
+
+class QuickChangeList(ChangeList):
+    """Django's list, without what it does more than once: to look for the rows, and to make their addresses."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        name = f"admin:{self.opts.app_label}_{self.opts.model_name}_change"
+        address = reverse(name, args=["-"], current_app=self.model_admin.admin_site.name)
+        self._before, _mark, after = address.rpartition("-")
+        self._after = f"{after}?{self.preserved_filters}" if self.preserved_filters else after
+        # Django would resolve each row's address to add the filters to it.
+        self.preserved_filters = ""
+
+    def get_results(self, request: HttpRequest) -> None:
+        """Take the rows of this page by their keys, which are known since the rows were counted."""
+        super().get_results(request)
+        is_whole = not self.multi_page or (self.show_all and self.can_show_all)
+        first = 0 if is_whole else (self.page_num - 1) * self.list_per_page
+        last = self.result_count if is_whole else min(first + self.list_per_page, self.result_count)
+        keys = self.paginator.keys[first:last]
+        found = {row.pk: row for row in self.apply_select_related(self.root_queryset.filter(pk__in=keys))}
+        self.result_list = [found[key] for key in keys if key in found]
+
+    def url_for_result(self, result: Model) -> str:
+        """Return the address of a row's page."""
+        return f"{self._before}{quote(result.pk)}{self._after}"
 
 
 class ProjectFilter(admin.SimpleListFilter):
@@ -98,6 +128,10 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     show_full_result_count = False
     paginator = BoundedPaginator
     actions_selection_counter = True
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:  # noqa: ARG002 - Django's
+        """Return the class of the list."""
+        return QuickChangeList
 
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002 - Django's signature
         """Payments come from the shop's checkout."""

@@ -324,8 +324,8 @@ class Payment(models.Model):
             models.Index(fields=["project", "created_at"], name="payram_payment_project"),
             models.Index(fields=["created_at"], name="payram_payment_created"),
             models.Index(fields=["review"], condition=Q(review__gt=""), name="payram_payment_review"),
-            # The newest of those that few are, such as held ones: without it all rows are looked through for them.
-            PartialIndex(fields=["created_at"], condition=RARE, name="payram_payment_rare"),
+            # The newest of those that few are, such as held or confirming ones: without it all rows are looked through.
+            PartialIndex(fields=["created_at", "state"], condition=RARE, name="payram_payment_rare"),
             models.Index(
                 fields=["next_delivery_at"],
                 condition=Q(next_delivery_at__isnull=False),

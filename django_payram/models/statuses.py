@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from decimal import Decimal
+from functools import cache, reduce
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
@@ -110,9 +111,19 @@ _RARE = (
     | Q(withdrawn_at__isnull=False)
     | Q(review=Review.AMOUNT)
 )
-# PostgreSQL has no statistics of one column compared with another, and would expect a third of all rows. Of an equation
-# with an expression it expects one in two hundred, which is about as many as there are.
-RARE = Q(Exact(Case(When(_RARE, then=1), default=0, output_field=SmallIntegerField()), 1))
+
+
+def _whole(condition: Q) -> Q:
+    """Return a condition as one equation.
+
+    PostgreSQL has no statistics of one column compared with another, and would expect a third of all rows: of an
+    equation with an expression it expects one in two hundred, which is about as many as there are. And Django copies
+    the branches of a condition with each step of a query, but not what is in an equation.
+    """
+    return Q(Exact(Case(When(condition, then=1), default=0, output_field=SmallIntegerField()), 1))
+
+
+RARE = _whole(_RARE)
 """What few payments are. An index holds them."""
 
 PLAIN: Mapping[State, Status] = MappingProxyType(
@@ -171,11 +182,11 @@ def status_of(payment: Payment) -> Status:
     return next(status for status, test in _TESTS if test(payment))
 
 
+@cache
 def has_status(wanted: Status) -> Q:
     """Return the condition that a payment has a status, for a query with :data:`SUMS` as aliases."""
     names = list(STATUSES)
-    none_before = Q()
-    for earlier in names[: names.index(wanted)]:
-        none_before &= ~STATUSES[earlier]
+    earlier = [~STATUSES[status] for status in names[: names.index(wanted)]]
+    none_before = _whole(reduce(operator.and_, earlier)) if earlier else Q()
     # RARE says nothing new. It tells the database which index has all of them, or that few rows need be asked more.
     return STATUSES[wanted] & (RARE & none_before if wanted in RARE_STATUSES else ~RARE | none_before)

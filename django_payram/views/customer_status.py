@@ -33,8 +33,7 @@ SENTENCES: Mapping[Status, _StrPromise] = MappingProxyType(
             "Your money is on its way: %(confirmations)s of %(required)s confirmations. There is nothing more to do."
         ),
         Status.PARTLY_PAID: _(
-            "%(received)s USD have arrived, and you are short by %(missing)s USD. "
-            "Please send the rest to the same address."
+            "%(received)s USD have arrived, and you are short by %(missing)s USD. Please send the rest."
         ),
         Status.PAID: _("%(amount)s USD have been paid. Thank you!"),
         Status.OVERPAID: _(
@@ -87,7 +86,7 @@ MORE_COMING_SENTENCE = _(
     "Please wait for it before you send the rest."
 )
 
-PART_SENTENCE = _("A part of the %(amount)s USD has arrived. Please send the rest to the same address.")
+PART_SENTENCE = _("A part of the %(amount)s USD has arrived. Please send the rest.")
 CLOSED_PART_SENTENCE = _(
     "A part of the %(amount)s USD has arrived before the link closed. "
     "The shop has been told and will settle this with you."

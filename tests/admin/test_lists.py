@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from django_payram.admin import lists
 from django_payram.admin.lists import BoundedPaginator
+from django_payram.admin.payments import PaymentAdmin
 from django_payram.models import Outcome, Payment, PaymentEvent, Source, Status, database
 from django_payram.testing.factories import PaymentFactory
 from tests.admin.helpers import text
@@ -41,14 +42,33 @@ def test_no_more_is_counted_than_is_listed(rows, count, is_cut):
 
 
 @pytest.mark.usefixtures("_short_lists")
-def test_rows_are_counted_once_with_a_limit_and_without_an_order():
+def test_rows_are_looked_for_once_with_a_limit():
     PaymentFactory.create_batch(5)
     paginator = BoundedPaginator(Payment.objects.order_by("-created_at"), 2)
     with CaptureQueriesContext(connections[database()]) as context:
         assert (paginator.count, paginator.is_cut, paginator.num_pages) == (3, True, 2)
     (query,) = context.captured_queries
     assert "LIMIT 4" in query["sql"]
-    assert "ORDER BY" not in query["sql"]
+
+
+def test_the_condition_of_a_filter_is_asked_once(admin_client):
+    PaymentFactory.create_batch(2, partly_paid=True)
+    with CaptureQueriesContext(connections[database()]) as context:
+        assert len(admin_client.get(LIST, {"status": "partly_paid"}).context["cl"].result_list) == 2
+    assert sum('topped_up_usd" >' in query["sql"] or "topped_up_usd` >" in query["sql"] for query in context) == 1
+
+
+def test_pages_have_all_rows_once_in_their_order(admin_client, monkeypatch):
+    monkeypatch.setattr(PaymentAdmin, "list_per_page", 2)
+    payments = [payment.pk for payment in reversed(PaymentFactory.create_batch(5))]
+
+    def listed(**query):
+        return [row.pk for row in admin_client.get(LIST, query).context["cl"].result_list]
+
+    assert [listed(p=page) for page in (1, 2, 3)] == [payments[:2], payments[2:4], payments[4:]]
+    assert listed(all="") == payments
+    monkeypatch.setattr(PaymentAdmin, "list_per_page", 50)
+    assert listed(p=7) == payments
 
 
 @pytest.mark.usefixtures("_short_lists")

@@ -70,7 +70,7 @@ SITUATIONS = [
     (
         payment(State.PARTIALLY_FILLED, filled_usd="20"),
         (Status.PARTLY_PAID, "Partly paid", "warn", False, True),
-        "20.00 USD have arrived, and you are short by 29.99 USD. Please send the rest to the same address.",
+        "20.00 USD have arrived, and you are short by 29.99 USD. Please send the rest.",
     ),
     (
         payment(State.PARTIALLY_FILLED, filled_usd="20", closed_at=NOW),
@@ -205,7 +205,7 @@ SITUATIONS = [
     (
         payment(State.PARTIALLY_FILLED, filled_usd="20", confirmations=12, confirmations_required=12),
         (Status.PARTLY_PAID, "Partly paid", "warn", False, True),
-        "20.00 USD have arrived, and you are short by 29.99 USD. Please send the rest to the same address.",
+        "20.00 USD have arrived, and you are short by 29.99 USD. Please send the rest.",
     ),
     (
         payment(State.CANCELED, closed_at=NOW, confirmations=3, confirmations_required=12),
@@ -302,7 +302,7 @@ def test_what_is_shown_cannot_be_changed():
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [
-        ({}, "A part of the 49.99 USD has arrived. Please send the rest to the same address."),
+        ({}, "A part of the 49.99 USD has arrived. Please send the rest."),
         (
             {"closed_at": NOW},
             (
@@ -312,7 +312,7 @@ def test_what_is_shown_cannot_be_changed():
         ),
         (
             {"webhook_usd": Decimal(20)},
-            "20.00 USD have arrived, and you are short by 29.99 USD. Please send the rest to the same address.",
+            "20.00 USD have arrived, and you are short by 29.99 USD. Please send the rest.",
         ),
     ],
 )

@@ -95,7 +95,7 @@ def test_the_json_says_the_same_and_not_who_the_customer_is(payram, client, paym
         "token": str(payment.token),
         "state": "PARTIALLY_FILLED",
         "status": "partly_paid",
-        "message": "20.00 USD have arrived, and you are short by 29.99 USD. Please send the rest to the same address.",
+        "message": "20.00 USD have arrived, and you are short by 29.99 USD. Please send the rest.",
         "is_paid": False,
         "is_final": False,
         "amount_usd": "49.99",
