@@ -132,11 +132,12 @@ PLAIN: Mapping[State, Status] = MappingProxyType(
         State.OPEN: Status.WAITING,
         State.CANCELED: Status.EXPIRED,
         State.FAILED: Status.FAILED,
+        State.PARTIALLY_FILLED: Status.PARTLY_PAID,
         State.FILLED: Status.PAID,
         State.OVER_FILLED: Status.PAID,
     }
 )
-"""The statuses of all payments that are none of these few."""
+"""The statuses of all payments that are none of these few, by state."""
 
 RARE_STATUSES = frozenset(
     {Status.REFUNDED, Status.OVERPAID, Status.HELD, Status.CONFIRMING, Status.PARTLY_PAID, Status.WITHDRAWN}

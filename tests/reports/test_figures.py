@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 
@@ -164,7 +165,7 @@ USD = st.decimals(min_value=Decimal("0.01"), max_value=Decimal(999), places=2)
 DAY = st.dates(min_value=date(2026, 1, 1), max_value=date(2026, 3, 31)).map(str)
 PAYMENTS = st.fixed_dictionaries(
     {
-        "kind": st.sampled_from(["paid", "part", "held", "open"]),
+        "kind": st.sampled_from(["paid", "part", "held", "open", "late", "accepted", "failed", "closed", "withdrawn"]),
         "day": DAY,
         "usd": USD,
         "top_up": st.none() | USD,
@@ -179,6 +180,11 @@ def make(kind, day, usd, top_up, refunds):
         "part": {"state": State.PARTIALLY_FILLED, "filled_usd": usd},
         "held": {"state": State.FILLED, "filled_usd": usd, "review": "amount"},
         "open": {},
+        "late": {"state": State.CANCELED, "filled_usd": usd},
+        "accepted": {"state": State.PARTIALLY_FILLED, "filled_usd": usd, "paid_at": at(day)},
+        "failed": {"state": State.FAILED},
+        "closed": {"state": State.CANCELED, "closed_at": at(day)},
+        "withdrawn": {"withdrawn_at": at(day)},
     }[kind]
     payment = PaymentFactory(created_at=at(day), topped_up_usd=top_up or 0, **facts)
     if top_up is not None:
@@ -212,3 +218,16 @@ class Agreement(TestCase):
                 total.net,
             ]
             assert sum(Decimal(row.get("net_usd", 0)) for row in rows) == total.net
+            self.assert_links_are_counted(of)
+
+    def assert_links_are_counted(self, of):
+        found, everything = figures(of, by="month"), Payment.objects.filter(parent=None)
+        opened = [
+            row for row in everything if (of.since or date.min) <= of.day_of(row.created_at) <= (of.until or date.max)
+        ]
+        assert found.statuses == Counter(row.status for row in opened)
+        assert found.links_paid == sum(row.is_paid for row in opened)
+        waiting = [row for row in everything if row.is_open]
+        assert (found.open.payments, found.open.received) == (len(waiting), sum(row.received_usd for row in waiting))
+        held = [row for row in everything if row.is_held]
+        assert (found.held.payments, found.held.received) == (len(held), sum(row.received_usd for row in held))
