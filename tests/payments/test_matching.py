@@ -32,7 +32,7 @@ def parent(payram, order):
 
 def say(reference, customer_id, **fields):
     report = PaymentUpdate(reference=reference, word="FILLED", state=State.FILLED, customer_id=customer_id, **fields)
-    return handle_webhook(replace(report, payload={"x": 1}), project=conf.project())
+    return handle_webhook(replace(report, fields={"x": 1}), project=conf.project())
 
 
 def asked(payram):
