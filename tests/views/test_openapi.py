@@ -59,6 +59,9 @@ def test_the_document_is_that_of_the_views(tmp_path):
 
 def conforms(case, live_server, *expected):
     """Send the case, as a proxy would hand it on, and compare the answer with the document."""
+    # Some versions invent a user and a password, which are refused whatever the rest says.
+    if case.headers:
+        case.headers.pop("Authorization", None)
     response = case.call(base_url=live_server.url, headers={"X-Forwarded-Proto": "https"})
     assert response.status_code in expected
     case.validate_response(response, checks=[status_code_conformance, response_schema_conformance])
