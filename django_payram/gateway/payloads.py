@@ -200,10 +200,10 @@ def _webhook(fields: Mapping[str, object]) -> PaymentUpdate | OtherEvent:
         return OtherEvent(event_type)
     if read_reference(fields) is None:
         raise PayramDataError("The webhook names no reference_id.")
-    return replace(_update(fields), fields=fields)
+    return _update(fields, kept=fields)
 
 
-def _update(fields: Mapping[str, object]) -> PaymentUpdate:
+def _update(fields: Mapping[str, object], *, kept: Mapping[str, object] | None = None) -> PaymentUpdate:
     word = (read_text(fields, "word", 64) or read_text(fields, "status", 64)).strip().upper()
     currency = read_plain(fields, "currency", 32)
     in_usd = currency.upper() == "USD"
@@ -226,6 +226,7 @@ def _update(fields: Mapping[str, object]) -> PaymentUpdate:
         on_chain=bool(confirmations or required or word == "VERIFYING" or value_of(fields, "payment_info")),
         customer_id=read_text(fields, "customer_id", 255) or None,
         invoice_id=read_text(fields, "invoice_id", 255) or None,
+        fields=kept,
     )
 
 

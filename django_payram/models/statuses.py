@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from decimal import Decimal
-from functools import cache, reduce
+from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
@@ -99,7 +99,7 @@ STATUSES: Mapping[Status, Q] = MappingProxyType(
 
 # In this order always: the database compares the condition with that of the index word by word.
 _FILLED = (State.FILLED, State.OVER_FILLED)
-_RARE = (
+_IS_RARE = When(
     Q(paid_at__isnull=True, state__in=(State.PARTIALLY_FILLED, *_FILLED))
     | Q(paid_at__isnull=True, filled_usd__gt=ZERO)
     | Q(paid_at__isnull=True, confirmations__isnull=False)
@@ -109,21 +109,12 @@ _RARE = (
     | Q(filled_usd__gt=F("amount_usd"))
     | Q(refunded_usd__gt=ZERO)
     | Q(withdrawn_at__isnull=False)
-    | Q(review=Review.AMOUNT)
+    | Q(review=Review.AMOUNT),
+    then=1,
 )
-
-
-def _whole(condition: Q) -> Q:
-    """Return a condition as one equation.
-
-    PostgreSQL has no statistics of one column compared with another, and would expect a third of all rows: of an
-    equation with an expression it expects one in two hundred, which is about as many as there are. And Django copies
-    the branches of a condition with each step of a query, but not what is in an equation.
-    """
-    return Q(Exact(Case(When(condition, then=1), default=0, output_field=SmallIntegerField()), 1))
-
-
-RARE = _whole(_RARE)
+# PostgreSQL has no statistics of one column compared with another, and would expect a third of all rows. Of an equation
+# with an expression it expects one in two hundred, which is about as many as there are.
+RARE = Q(Exact(Case(_IS_RARE, default=0, output_field=SmallIntegerField()), 1))
 """What few payments are. An index holds them."""
 
 PLAIN: Mapping[State, Status] = MappingProxyType(
@@ -186,8 +177,8 @@ def status_of(payment: Payment) -> Status:
 @cache
 def has_status(wanted: Status) -> Q:
     """Return the condition that a payment has a status, for a query with :data:`SUMS` as aliases."""
-    names = list(STATUSES)
-    earlier = [~STATUSES[status] for status in names[: names.index(wanted)]]
-    none_before = _whole(reduce(operator.and_, earlier)) if earlier else Q()
+    names, none_before = list(STATUSES), Q()
+    for earlier in names[: names.index(wanted)]:
+        none_before &= ~STATUSES[earlier]
     # RARE says nothing new. It tells the database which index has all of them, or that few rows need be asked more.
     return STATUSES[wanted] & (RARE & none_before if wanted in RARE_STATUSES else ~RARE | none_before)

@@ -197,21 +197,7 @@ def _count_links(found: Figures, of: Range) -> None:
     opened: Any = of.opened().filter(state__in=State.values).order_by()
     plain = Counter(dict(opened.values_list("state").annotate(count=Count("*"))))
     found.open.add(ZERO, rows.filter(IS_OPEN).exclude(RARE).count())
-    few = (
-        rows.filter(RARE)
-        .alias(**SUMS)
-        .annotate(
-            word=Case(*(When(condition, then=Value(status.value)) for status, condition in STATUSES.items())),
-            in_range=_answer(of.holds("created_at") or ~Q(pk__in=[])),
-            waits=_answer(IS_OPEN),
-            is_paid=_answer(Q(paid_at__isnull=False)),
-            is_part=_answer(Q(parent__isnull=False)),
-        )
-    )
-    groups = few.values_list("state", "word", "in_range", "waits", "is_paid", "is_part").annotate(
-        count=Count("*"), usd=Total(SUMS["received_usd"]), back=Total("refunded_usd")
-    )
-    for state, word, in_range, waits, is_paid, is_part, count, received, refunded in groups:
+    for state, word, in_range, waits, is_paid, is_part, count, received, refunded in _few(rows, of):
         plain[state] -= count if in_range else 0
         if is_part:
             continue
@@ -232,6 +218,24 @@ def _count_links(found: Figures, of: Range) -> None:
     newest = of.opened().paid().order_by("-created_at").values_list("created_at", "paid_at")[:NEWEST_PAID]
     seconds = [(paid_at - created_at).total_seconds() for created_at, paid_at in newest if paid_at is not None]
     found.median_to_paid = timedelta(seconds=round(median(seconds))) if seconds else None
+
+
+def _few(rows: Any, of: Range) -> Any:
+    """Count the few payments by what they are, and sum up their money."""
+    few = (
+        rows.filter(RARE)
+        .alias(**SUMS)
+        .annotate(
+            word=Case(*(When(condition, then=Value(status.value)) for status, condition in STATUSES.items())),
+            in_range=_answer(of.holds("created_at") or ~Q(pk__in=[])),
+            waits=_answer(IS_OPEN),
+            is_paid=_answer(Q(paid_at__isnull=False)),
+            is_part=_answer(Q(parent__isnull=False)),
+        )
+    )
+    return few.values_list("state", "word", "in_range", "waits", "is_paid", "is_part").annotate(
+        count=Count("*"), usd=Total(SUMS["received_usd"]), back=Total("refunded_usd")
+    )
 
 
 def _answer(condition: Q) -> ExpressionWrapper[Q]:

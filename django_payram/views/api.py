@@ -130,9 +130,9 @@ class PaymentMethodsAPIView(_CustomerAPIView):
         """Choose a coin and network, and return the address to send to."""
         asked = ChoiceSerializer(data=request.data)
         payment = refreshed(token)
-        refusal = refused(payment, asked.validated_data["method"]) if asked.is_valid() else NOT_OFFERED
-        if refusal is not None:
-            return _problem(str(refusal.sentence), refusal.status)
+        problem = refused(payment, asked.validated_data["method"]) if asked.is_valid() else NOT_OFFERED
+        if problem is not None:
+            return _problem(str(problem.sentence), problem.status)
         return self._methods(request, token)
 
     def _methods(self, request: Request, token: uuid.UUID) -> Response:

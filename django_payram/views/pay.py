@@ -37,7 +37,7 @@ class Refusal(NamedTuple):
 
 NOT_OFFERED = Refusal(_("This coin is not offered for your payment. Please choose another one."), 400)
 NO_ADDRESS = Refusal(_("The payment server gave no address for this coin. Please choose another one."), 503)
-NO_ANSWER = Refusal(_("The payment server does not answer just now"), 503)
+NO_ANSWER = Refusal(_("The payment server does not answer just now. Please try again in a minute."), 503)
 
 
 def refused(payment: Payment, code: str) -> Refusal | None:
