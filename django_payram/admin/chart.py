@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from django_payram.reports.figures import Sums
+from django_payram.reports.figures import Sums, first_days
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,7 +52,7 @@ def bars(periods: Mapping[date, Sums], of: Range, *, by: str) -> list[Bar]:
     """Return a bar for each period of the range, also for those in which nothing came."""
     if of.since is None or of.until is None:
         return []
-    firsts = _firsts(of.since, of.until, by)[-MOST_BARS:]
+    firsts = first_days(of.since, of.until, by=by)[-MOST_BARS:]
     shown = [periods.get(first, Sums()) for first in firsts]
     tallest = max((max(sums.received, sums.refunded) for sums in shown), default=0)
     step = WIDTH // max(len(firsts), 1)
@@ -67,20 +66,3 @@ def bars(periods: Mapping[date, Sums], of: Range, *, by: str) -> list[Bar]:
 def _height(amount: Decimal, tallest: Decimal | int) -> int:
     # What is more than nothing is seen.
     return max(int(amount * HEIGHT / tallest), 2) if amount > 0 else 0
-
-
-def _firsts(since: date, until: date, by: str) -> list[date]:
-    """Return the first day of each period that has a day of the range."""
-    day = since
-    if by == "week":
-        day -= timedelta(days=day.weekday())
-    elif by == "month":
-        day = day.replace(day=1)
-    found = []
-    while day <= until:
-        found.append(day)
-        if by == "month":
-            day = (day + timedelta(days=32)).replace(day=1)
-        else:
-            day += timedelta(days=7 if by == "week" else 1)
-    return found

@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy as _
 from django_payram.admin.chart import bars
 from django_payram.admin.words import word
 from django_payram.models import Payment
-from django_payram.reports.figures import FIRST_DAY, LAST_DAY, Range, bounds, figures, natural_period
+from django_payram.reports.figures import FIRST_DAY, LAST_DAY, Range, bounds, figures, period_of
 from django_payram.reports.rows import as_csv, of_payments, of_range
 
 if TYPE_CHECKING:
@@ -108,12 +108,13 @@ def _ranges(today: date) -> Iterator[tuple[Any, date | None, date | None]]:
 
 def _found(asked: dict[str, Any]) -> dict[str, Any]:
     of = bounds(Range(asked["since"], asked["until"], asked["project"]))
-    by = asked["by"] or natural_period(of)
+    by = period_of(of, asked["by"])
     found = figures(of, by=by)
     drawn = bars(found.periods, of, by=by)
     return {
         "of": of,
         "by": PERIODS[by],
+        "is_coarser": asked["by"] not in ("", by),
         "found": found,
         "bars": drawn,
         "is_cut": bool(drawn) and min(found.periods, default=LAST_DAY) < drawn[0].first,

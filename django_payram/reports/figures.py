@@ -12,14 +12,13 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta, timezone, tzinfo
+from datetime import date, datetime, time, timedelta, tzinfo
+from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from django.db import connections
 from django.db.models import BooleanField, Case, Count, ExpressionWrapper, Max, Min, Q, Value, When
-from django.db.models.functions import TruncDay, TruncMonth, TruncWeek
 from django.utils.timezone import get_current_timezone, is_aware
 
 from django_payram.models import Payment, Refund, Status, database
@@ -27,13 +26,16 @@ from django_payram.models.states import AWAITING, FULLY_FILLED, State
 from django_payram.models.statuses import PLAIN, RARE, STATUSES, SUMS, ZERO, Total
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from decimal import Decimal
 
     from django_payram.models import PaymentQuerySet
 
-PERIODS = {"day": TruncDay, "week": TruncWeek, "month": TruncMonth}
 MOST_DAYS, MOST_WEEKS = 45, 200
-"""A range of up to so many days is told by day, and by week."""
+"""A range of up to so many days is told by day, and by week, where nothing else is asked for."""
+
+MOST_PERIODS = 366
+"""Sums of so many days or weeks can be asked for: each is a part of one query, and SQLite allows 500."""
 
 NEWEST_PAID = 5_000
 """The median time to paid is that of so many payments at most, those opened last."""
@@ -56,14 +58,8 @@ class Range:
 
     @property
     def zone(self) -> tzinfo | None:
-        """The time zone of the days: the current one, or UTC where the database knows no zones.
-
-        None where the shop's times have no zone (``USE_TZ``).
-        """
-        if not settings.USE_TZ:
-            return None
-        knows_zones = connections[database()].features.has_zoneinfo_database
-        return get_current_timezone() if knows_zones else timezone.utc
+        """The time zone of the days, None where the shop's times have none (``USE_TZ``)."""
+        return get_current_timezone() if settings.USE_TZ else None
 
     def holds(self, name: str) -> Q:
         """Return the condition that the time of that name lies in the range."""
@@ -158,12 +154,31 @@ def bounds(of: Range) -> Range:
     return Range(of.since or min(days), of.until or max(days), of.project)
 
 
-def natural_period(of: Range) -> str:
-    """Return by which period a range with both ends is best told."""
-    if of.since is None or of.until is None:
+def period_of(of: Range, asked: str = "") -> str:
+    """Return by which period a range is told: the one asked for, unless they would be too many, or what fits best."""
+    if asked == "month" or of.since is None or of.until is None:
         return "month"
     days = (of.until - of.since).days + 1
+    if asked and days <= MOST_PERIODS * (7 if asked == "week" else 1):
+        return asked
     return "day" if days <= MOST_DAYS else "week" if days <= MOST_WEEKS else "month"
+
+
+def first_days(since: date, until: date, *, by: str) -> list[date]:
+    """Return the first day of each period that has a day between the two, both included."""
+    day = since
+    if by == "week":
+        day -= timedelta(days=day.weekday())
+    elif by == "month":
+        day = day.replace(day=1)
+    found = []
+    while day <= until:
+        found.append(day)
+        if by == "month":
+            day = (day + timedelta(days=32)).replace(day=1)
+        else:
+            day += timedelta(days=7 if by == "week" else 1)
+    return found
 
 
 def figures(of: Range, *, by: str) -> Figures:
@@ -171,20 +186,42 @@ def figures(of: Range, *, by: str) -> Figures:
     found = Figures()
     periods: dict[date, Sums] = defaultdict(Sums)
     coins: dict[tuple[str, str], Sums] = defaultdict(Sums)
-    paid = of.paid().annotate(period=PERIODS[by]("paid_at", tzinfo=of.zone)).order_by()
-    groups: Any = paid.values_list("period", "currency", "blockchain")
-    groups = groups.annotate(received=Total(SUMS["received_usd"]), payments=Count("*"))
-    for period, currency, blockchain, received, count in groups:
-        for sums in (found.total, periods[period.date()], coins[currency, blockchain]):
-            sums.add(received, count)
-    refunds = of.refunds().annotate(period=PERIODS[by]("created_at", tzinfo=of.zone)).order_by()
-    for period, refunded in refunds.values_list("period").annotate(refunded=Total("amount_usd")):
-        periods[period.date()].refunded += refunded
-        found.total.refunded += refunded
+    received = {"received": Total(SUMS["received_usd"]), "payments": Count("*")}
+    for first, currency, blockchain, usd, count in _sums(
+        of, of.paid(), "paid_at", "currency", "blockchain", by=by, **received
+    ):
+        for sums in (found.total, periods[first], coins[currency, blockchain]):
+            sums.add(usd, count)
+    for first, usd in _sums(of, of.refunds(), "created_at", by=by, refunded=Total("amount_usd")):
+        if usd is not None:
+            periods[first].refunded += usd
+            found.total.refunded += usd
     found.periods = dict(sorted(periods.items()))
     found.coins = dict(sorted(coins.items(), key=lambda item: (-item[1].received, item[0])))
     _count_links(found, of)
     return found
+
+
+def _sums(of: Range, rows: Any, time_name: str, *names: str, by: str, **sums: Any) -> Iterator[tuple[Any, ...]]:
+    """Yield the first day of each period, the values of the names, and the sums of the rows that have them.
+
+    Each period is a part of one query. PostgreSQL sums them side by side: grouped by an expression it would expect a
+    group for nearly every row, and sum all in one process.
+    """
+    rows = rows.order_by()
+    ends = rows.aggregate(first=Min(time_name), last=Max(time_name))
+    if ends["first"] is None:
+        return
+    days = first_days(of.day_of(ends["first"]), of.day_of(ends["last"]), by=by)
+    parts = [
+        rows.filter(Range(first, following - timedelta(days=1)).holds(time_name))
+        .annotate(place=Value(place))
+        .values_list("place", *names)
+        .annotate(**sums)
+        for place, (first, following) in enumerate(pairwise([*days, LAST_DAY]))
+    ]
+    for place, *found in parts[0].union(*parts[1:], all=True):
+        yield days[place], *found
 
 
 def _count_links(found: Figures, of: Range) -> None:

@@ -6,16 +6,16 @@ import csv
 import io
 from datetime import timedelta
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import pytest
 from asgiref.sync import async_to_sync
 from django.contrib.auth.models import Permission
-from django.db import connections
 from django.test import AsyncRequestFactory, Client
 from django.utils import timezone
 
 from django_payram.admin import overview
-from django_payram.models import Payment, State, database
+from django_payram.models import Payment, State
 from django_payram.payments import record_refund
 from django_payram.testing.factories import PaymentFactory
 from tests.admin.helpers import streamed, text
@@ -83,12 +83,10 @@ def test_ranges_a_click_away_keep_the_project(admin_client, payment):
 
 
 @pytest.mark.not_in("second", "naive", reason="times without a zone are those of the shop")
-def test_the_last_day_is_today_by_the_days_of_the_figures(admin_client, settings, monkeypatch):
-    """A MariaDB that knows no time zones has those of UTC."""
-    monkeypatch.setattr(connections[database()].features, "has_zoneinfo_database", False)
-    now = timezone.now()
-    settings.TIME_ZONE = "Pacific/Pago_Pago" if now.hour < 11 else "Pacific/Kiritimati"
-    assert f'value="{now.date()}"' in text(admin_client.get(OVERVIEW))
+def test_the_last_day_is_today_in_the_shops_time_zone(admin_client, settings):
+    far = "Pacific/Pago_Pago" if timezone.now().hour < 11 else "Pacific/Kiritimati"
+    settings.TIME_ZONE = far
+    assert f'value="{timezone.now().astimezone(ZoneInfo(far)).date()}"' in text(admin_client.get(OVERVIEW))
 
 
 def test_bars_are_drawn_for_days_without_money_too(admin_client, payment):
@@ -170,10 +168,18 @@ def test_an_asynchronous_server_reads_a_file_a_few_rows_at_a_time(monkeypatch):
 
 
 def test_a_chart_of_a_part_says_so_and_is_drawn_to_its_own_scale(admin_client, payment):
-    long_ago = timezone.now() - timedelta(days=400)
+    long_ago = timezone.now() - timedelta(days=300)
     PaymentFactory(paid=True, filled_usd=1_000_000, created_at=long_ago, paid_at=long_ago)
     answer = admin_client.get(OVERVIEW, {"since": "", "by": "day"})
     bars = answer.context["bars"]
     assert (len(bars), max(bar.received for bar in bars)) == (120, 200)
     assert "The chart begins with" in text(answer)
     assert "The chart begins with" not in text(admin_client.get(OVERVIEW, {"since": "", "by": "month"}))
+
+
+def test_days_that_are_too_many_are_grouped_by_what_fits_and_the_page_says_so(admin_client, payment):
+    asked = {"since": "2020-01-01", "until": "2026-12-31", "by": "day"}
+    shown = admin_client.get(OVERVIEW, asked)
+    assert shown.context["by"] == "Month"
+    assert "too long for the grouping you chose" in text(shown)
+    assert "too long for the grouping" not in text(admin_client.get(OVERVIEW, {**asked, "by": "week"}))

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.utils.timezone import make_naive
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
 from django_payram.models import Payment, PaymentEvent, Refund, State, Status
-from django_payram.reports.figures import Range, bounds, figures, natural_period
+from django_payram.reports.figures import Range, bounds, figures, period_of
 from django_payram.reports.rows import as_jsonl, of_range
 from django_payram.testing.factories import PaymentFactory
 from tests.conftest import statements
@@ -40,6 +41,14 @@ def refund(payment, moment, usd):
     payment.refunded_usd += Decimal(usd)
     payment.save()
 
+
+# Days on which clocks are changed: in Havana, Beirut, Santiago, Santiago, Beirut, Havana.
+CHANGES = ((3, 8), (3, 29), (4, 5), (9, 6), (10, 25), (11, 1))
+HOURS = [
+    datetime(2026, month, day, tzinfo=timezone.utc) + timedelta(hours=hour)
+    for month, day in CHANGES
+    for hour in range(-40, 48)
+]
 
 NOVEMBER = Range(date(2026, 11, 1), date(2026, 11, 30))
 
@@ -72,13 +81,19 @@ def test_periods_begin_with_their_first_day(by, first):
     assert list(figures(NOVEMBER, by=by).periods) == [first]
 
 
-@pytest.mark.not_in("first", "second", reason="their times have zones of their own")
-def test_days_are_those_of_the_current_time_zone(settings):
-    settings.TIME_ZONE = "Asia/Tokyo"
-    zone = Range().zone
-    paid("2026-11-01T16:00:00")
-    expected = date(2026, 11, 2) if str(zone) == "Asia/Tokyo" else date(2026, 11, 1)
-    assert list(figures(NOVEMBER, by="day").periods) == [expected]
+@pytest.mark.not_in("second", "naive", reason="times without a zone are those of the shop")
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/Santiago", "America/Havana", "Asia/Beirut", "Pacific/Apia"])
+def test_days_are_those_of_the_current_time_zone(settings, zone):
+    """Also where a day begins an hour late, or its first hour comes twice."""
+    settings.TIME_ZONE = zone
+    Payment.objects.bulk_create(
+        PaymentFactory.build(paid=True, paid_at=hour, filled_usd=1, amount_usd=1, created_at=hour) for hour in HOURS
+    )
+    days = Counter(hour.astimezone(ZoneInfo(zone)).date() for hour in HOURS)
+    found = figures(Range(), by="day")
+    assert {day: sums.payments for day, sums in found.periods.items()} == days
+    some = Range(min(days) + timedelta(days=3), max(days) - timedelta(days=3))
+    assert figures(some, by="week").total.payments == sum(days[day] for day in days if some.since <= day <= some.until)
 
 
 def test_links_are_counted_by_status_and_by_whether_they_are_paid():
@@ -142,10 +157,27 @@ def test_what_is_held_is_told_without_what_was_sent_back_of_it():
     assert (found.held.net, found.open.net, found.unpaid.received) == (18, 15, 50)
 
 
+@pytest.mark.parametrize(
+    ("asked", "days", "by"),
+    [("day", 366, "day"), ("day", 367, "month"), ("week", 2562, "week"), ("week", 2563, "month")],
+)
+def test_a_range_is_told_by_what_was_asked_for_unless_that_is_too_much(asked, days, by):
+    since = date(2026, 1, 1)
+    assert period_of(Range(since, since + timedelta(days=days - 1)), asked) == by
+
+
+def test_the_longest_range_by_day_is_one_query():
+    first, last = "2026-01-01T12:00:00", "2027-01-01T12:00:00"
+    paid(first)
+    refund(paid(last), last, "1")
+    sums = figures(Range(), by="day").periods
+    assert list(sums) == [date(2026, 1, 1), date(2027, 1, 1)]
+
+
 @pytest.mark.parametrize(("days", "by"), [(1, "day"), (45, "day"), (46, "week"), (200, "week"), (201, "month")])
 def test_a_range_is_told_by_what_fits(days, by):
     since = date(2026, 1, 1)
-    assert natural_period(Range(since, since + timedelta(days=days - 1))) == by
+    assert period_of(Range(since, since + timedelta(days=days - 1))) == by
 
 
 def test_the_statements_do_not_grow_with_the_payments():
