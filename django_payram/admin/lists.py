@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from django.db.models import Model, QuerySet
     from django.http import HttpRequest
 
-LISTED = 1_000
+LISTED = 500
 """Rows that can be leafed through. Older ones are found by searching and filtering."""
 
 

@@ -19,15 +19,15 @@ EXACT = ("reference", "customer_id", "order_id")
 
 
 def matching(payments: QuerySet[Payment], term: str) -> QuerySet[Payment]:
-    """Return the payments that ``term`` names.
+    """Return those of the payments that ``term`` names, or as many of them as a list shows.
 
     It is a whole reference, token, customer id, order id, order number, transaction hash or deposit address, or the
     beginning of an e-mail address; the last four in any case.
     """
     # One condition at a time: joined by OR, they are answered by reading every row as soon as one has no index.
-    rows = payments.model._base_manager.using(payments.db).order_by()  # noqa: SLF001 - Django's documented name
     first, *others = [
-        rows.filter(condition).values_list("pk", flat=True) for condition in _conditions(term, payments.db)
+        payments.order_by().filter(condition).values_list("pk", flat=True)
+        for condition in _conditions(term, payments.db)
     ]
     return payments.filter(pk__in=list(first.union(*others, all=True)[: LISTED + 1]))
 

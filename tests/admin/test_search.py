@@ -8,7 +8,9 @@ from decimal import Decimal
 import pytest
 from django.db import connections
 from django.test.utils import CaptureQueriesContext
+from django.utils.timezone import now
 
+from django_payram.admin import search
 from django_payram.admin.search import matching
 from django_payram.gateway.payloads import PaymentUpdate
 from django_payram.models import Payment, State, database
@@ -71,6 +73,15 @@ def test_nothing_else_is_found(admin_client, payment, term):
 
 def test_a_search_keeps_the_filters(admin_client, payment):
     assert list(admin_client.get(LIST, {"q": "kim", "status": "paid"}).context["cl"].result_list) == []
+
+
+def test_a_search_that_finds_more_than_a_list_shows_leaves_out_none_that_the_filters_keep(admin_client, monkeypatch):
+    monkeypatch.setattr(search, "LISTED", 2)
+    for name in ("kim.a", "kim.b", "kim.c", "kim.d"):
+        PaymentFactory(customer_email=f"{name}@example.org")
+    wanted = PaymentFactory(customer_email="kim.z@example.org", withdrawn_at=now())
+    assert list(admin_client.get(LIST, {"q": "kim", "status": "withdrawn"}).context["cl"].result_list) == [wanted]
+    assert len(admin_client.get(LIST, {"q": "kim"}).context["cl"].result_list) == 3
 
 
 def test_a_search_is_one_statement_whose_every_part_an_index_serves(payment):
