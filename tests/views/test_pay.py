@@ -7,6 +7,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.models import AnonymousUser
 from django.db import connections
 from django.shortcuts import render
@@ -331,10 +332,12 @@ def test_nothing_is_asked_for_when_nothing_is_missing(client, embedded):
     assert "payram-amount" not in page(client, embedded)
 
 
+@login_not_required
 def rendered_at_once(request, token):
     return render(request, "tag.html", {"payment": Payment.objects.using(database()).get(token=token)})
 
 
+@login_not_required
 def rendered_later(request, token):
     """Django renders this one after the view, and after the transaction of ATOMIC_REQUESTS."""
     payment = Payment.objects.using(database()).get(token=token)
