@@ -28,12 +28,12 @@ from django_payram.models.statuses import (
     OWN_USD,
     RARE,
     REFUNDED,
-    SUMS,
     ZERO,
     Total,
     has_status,
     is_held,
     status_of,
+    sums_in,
 )
 
 if TYPE_CHECKING:
@@ -110,11 +110,13 @@ class PaymentQuerySet(models.QuerySet["Payment"]):
 
     def held(self) -> PaymentQuerySet:
         """Return payments whose money is all there, and which a person has to accept first."""
-        return self.alias(**SUMS).filter(HELD & ~REFUNDED)
+        condition = HELD & ~REFUNDED
+        return self.alias(**sums_in(condition)).filter(condition)
 
     def with_status(self, status: Status | str) -> PaymentQuerySet:
         """Return payments whose :attr:`Payment.status` is ``status``. Raises ValueError for one that is none."""
-        return self.alias(**SUMS).filter(has_status(Status(status)))
+        condition = has_status(Status(status))
+        return self.alias(**sums_in(condition)).filter(condition)
 
     def due(self, now: datetime) -> PaymentQuerySet:
         """Return payments that PayRam should be asked about at ``now``, the longest due first."""

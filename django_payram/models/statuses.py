@@ -130,6 +130,9 @@ PLAIN: Mapping[State, Status] = MappingProxyType(
 )
 """The statuses of all payments that are none of these few, by state."""
 
+_BY_STATE = frozenset({Status.FAILED, Status.EXPIRED, Status.WAITING, Status.PREPARING})
+"""Statuses whose condition is a state, and nothing else."""
+
 RARE_STATUSES = frozenset(
     {Status.REFUNDED, Status.OVERPAID, Status.HELD, Status.CONFIRMING, Status.PARTLY_PAID, Status.WITHDRAWN}
 )
@@ -174,11 +177,27 @@ def status_of(payment: Payment) -> Status:
     return next(status for status, test in _TESTS if test(payment))
 
 
+# An overpaid payment is a paid one, and a payment is in one state only.
+_IMPLIED = {Status.OVERPAID: frozenset(Status) - {Status.PAID}, **dict.fromkeys(_BY_STATE, _BY_STATE)}
+
+
 @cache
 def has_status(wanted: Status) -> Q:
-    """Return the condition that a payment has a status, for a query with :data:`SUMS` as aliases."""
+    """Return the condition that a payment has a status, for a query with what :func:`sums_in` returns as aliases."""
     names, none_before = list(STATUSES), Q()
     for earlier in names[: names.index(wanted)]:
-        none_before &= ~STATUSES[earlier]
+        if wanted not in _IMPLIED.get(earlier, ()):
+            none_before &= ~STATUSES[earlier]
     # RARE says nothing new. It tells the database which index has all of them, or that few rows need be asked more.
     return STATUSES[wanted] & (RARE & none_before if wanted in RARE_STATUSES else ~RARE | none_before)
+
+
+def sums_in(condition: Q) -> dict[str, Any]:
+    """Return those of :data:`SUMS` that a condition of this module asks for: each takes Django some time."""
+    found: dict[str, Any] = {}
+    for child in condition.children:
+        if isinstance(child, Q):
+            found |= sums_in(child)
+        elif isinstance(child, tuple) and (name := child[0].partition("__")[0]) in SUMS:
+            found[name] = SUMS[name]
+    return found
