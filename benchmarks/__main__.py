@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from benchmarks import admin, checkout, growth, resync, startup, webhook
+from benchmarks import admin, checkout, growth, indexes, resync, startup, webhook
 from benchmarks.measuring.command import add_json, finish
 from benchmarks.measuring.machine import machine
 from benchmarks.measuring.results import Results
@@ -43,6 +43,7 @@ def measure(options: argparse.Namespace, environment: Environment) -> Results:
     results.comparisons += resync.contests(options, environment)
     results.comparisons.append(resync.compare_memory([(rung.payments, rung.megabytes) for rung in rungs]))
     results.comparisons += _pages(rungs, options, environment)
+    results.add(indexes.measure(options, environment))
     return results
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from benchmarks.floors.models import Order
     from benchmarks.stage.environment import Environment
 
-MOST_MILLISECONDS = 3
+MOST_MILLISECONDS = 5
 
 
 def new_orders(count: int) -> list[Order]:

@@ -13,6 +13,7 @@ urlpatterns = [
     path("plain/", plain.urls),
     path("payram/", include("django_payram.urls")),
     path("floor/webhook/", views.webhook),
+    path("floor/asking-webhook/", views.asking_webhook),
     path("asking/", views.asking),
     path("ready/", views.empty, name="ready"),
 ]

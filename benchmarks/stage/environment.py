@@ -35,6 +35,12 @@ class Environment:
     shop: Shop
     environment: dict[str, str]
 
+    @contextmanager
+    def another_shop(self, **variables: str) -> Iterator[Shop]:
+        """Serve the measured project once more until the block ends, with these environment variables."""
+        with _serving(self.environment | variables) as shop:
+            yield shop
+
     @property
     def postgresql_version(self) -> str:
         """The server's version."""
@@ -53,18 +59,24 @@ def environment() -> Iterator[Environment]:
                 "PAYRAM_BASE_URL": payram.url,
                 "PAYRAM_API_KEY": KEY,
             }
-            # gunicorn's keep-alive needs threads; the floors need as few statements of the surroundings as possible.
-            options = (f"--threads={THREADS}", "--keep-alive=75")
-            with (
-                gunicorn(
-                    folder=folder, port=free_port(), environment=environment, workers=WORKERS, options=options
-                ) as shop,
-                psycopg.connect(server.url, autocommit=True) as connection,
-            ):
+            with _serving(environment) as shop, psycopg.connect(server.url, autocommit=True) as connection:
                 os.environ.update(environment)
                 django.setup()
                 yield Environment(connection, payram, shop, environment)
                 _close()
+
+
+@contextmanager
+def _serving(environment: dict[str, str]) -> Iterator[Shop]:
+    # gunicorn's keep-alive needs threads; the floors need as few statements of the surroundings as possible.
+    options = (f"--threads={THREADS}", "--keep-alive=75")
+    with (
+        tempfile.TemporaryDirectory(prefix="payram-shop-", ignore_cleanup_errors=True) as name,
+        gunicorn(
+            folder=Path(name), port=free_port(), environment=environment, workers=WORKERS, options=options
+        ) as shop,
+    ):
+        yield shop
 
 
 def host(url: str) -> str:

@@ -31,6 +31,7 @@ TINY = {
     "webhook": "--payments 30 --rounds 1 --deliveries 8",
     "checkout": "--payments 30 --rounds 1 --orders 3",
     "resync": "--payments 3 30 --rounds 1 --seconds 0.05 --memory-asked 20",
+    "indexes": "--payments 600 --rounds 1",
     "admin": "--payments 30 --few 3 --rounds 1 --clicks 1",
     "growth": "--payments 1000 --rounds 1 --deliveries 8 --orders 2 --seconds 0.05 --clicks 1 --memory-asked 20",
     "": "--payments 30 --rounds 1 --deliveries 8 --orders 2 --seconds 0.05 --clicks 1 --memory-asked 20 --starts 1",
