@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 MOST_OF_WITHOUT = 0.5
 KEPT_OF = 10
 """One webhook was kept for so many payments."""
-LOOKED_UP = 500
+LOOKED_UP = 1
 """The number of a payment that is in every history."""
 NEWEST = 500
 """Rows of a list."""
