@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from string import Formatter
 
+import django
 import polib
 import pytest
 from django.conf import locale as known
@@ -104,3 +105,15 @@ def test_a_page_says_its_language_and_direction(language):
     assert said["code of the language of this catalogue"] == language.replace("_", "-")
     direction = "rtl" if language in {"ar", "fa", "he"} else "ltr"
     assert said["direction of the language of this catalogue: ltr or rtl"] == direction
+
+
+@pytest.mark.parametrize("language", languages())
+def test_no_text_of_djangos_gets_another_translation(language):
+    """An app's catalogue is asked before Django's own, for every page of the shop."""
+    ours = {(entry.msgctxt, entry.msgid): entry.msgstr for entry in catalogue(language) if entry.msgstr}
+    folder = Path(django.__file__).parent
+    for path in folder.glob(f"**/locale/{language}/LC_MESSAGES/django.po"):
+        for entry in polib.pofile(str(path)):
+            translated = ours.get((entry.msgctxt, entry.msgid))
+            if translated and entry.msgstr and not entry.fuzzy:
+                assert translated == entry.msgstr, (path.relative_to(folder), entry.msgid)

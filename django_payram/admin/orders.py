@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db import router
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from django_payram.models import Payment, PaymentsRelation, order_type
 
@@ -57,7 +58,9 @@ class OrderForm(forms.Form):
 
     order_model = forms.ChoiceField(label=_("Kind of order"))
     order_key = forms.CharField(
-        label=_("Order"), max_length=200, help_text=_("The key of the order, which stands in the address of its page.")
+        label=pgettext_lazy("purchase", "Order"),
+        max_length=200,
+        help_text=_("The key of the order, which stands in the address of its page."),
     )
 
     def __init__(self, *args: Any, models: dict[str, type[Model]], is_required: bool = True, **kwargs: Any) -> None:

@@ -86,7 +86,7 @@ def _content_types(using: str) -> ContentTypeManager:
 
 
 class PaymentQuerySet(models.QuerySet["Payment"]):
-    """Questions about payments, as nouns."""
+    """Filters and sums of payments."""
 
     def for_order(self, order: models.Model) -> PaymentQuerySet:
         """Return every attempt made for ``order``, top-ups included."""

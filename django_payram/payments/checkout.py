@@ -92,15 +92,16 @@ def open_payment(
     fixed when the link is made. ``email`` is the customer's. ``purpose`` names the bill when an order has several;
     ``order_number`` is what people call the order (its ``number``, or its key, by default), kept when the order is
     gone. ``customer_id`` is PayRam's ``customerId``, by default a stable id for the order and the purpose; PayRam
-    cancels a customer's other open payments when a new one is made, so an id per person would kill that person's
-    second cart. ``project`` is one of the setting. ``expires_in``, a minute or more, is how long the link lives, on
-    servers that know ``expire``: money after it is ``late``, and an open link keeps the end that it was made with.
-    ``metadata`` is a dict that JSON can hold, for the shop, and never sent to PayRam. ``token`` is for payments without
-    an order: a second call with it returns the first one's payment, whatever became of it. ``client`` is for tests.
+    cancels a customer's other open payments when a new one is made, so that with one id for a person the link of a
+    second cart would cancel that of the first. ``project`` is one of the setting. ``expires_in``, a minute or more, is
+    how long the link lives, on servers that know ``expire``: money after it is ``late``, and an open link keeps the end
+    that it was made with. ``metadata`` is a dict that JSON can hold, for the shop, and never sent to PayRam. ``token``
+    is for payments without an order: a second call with it returns the first one's payment, whatever became of it.
+    ``client`` is for tests.
 
     An order has one live link for each purpose: a second call with the same price, e-mail and customer id returns the
     open payment, also when two threads call at once (in another currency while its rate is younger than an hour);
-    another one opens a new payment and leaves the old one watched.
+    another one opens a new payment, and PayRam is still asked about the old one.
 
     Raises InvalidPaymentRequest (a ValueError) for wrong arguments before anything is written, ImproperlyConfigured for
     a wrong setting, PayramAlreadyPaid, PayramDisabled, PayramRefused (also for more than ten links or thirty attempts

@@ -38,7 +38,7 @@ LONGEST_QUOTE = 200
 class PretendPayram:
     """Acts on payments as a customer's wallet and the blockchain would, then delivers the webhooks.
 
-    Each verb returns the payment as it is in the database afterwards (the same instance), and logs an error when the
+    Each method returns the payment as it is in the database afterwards (the same instance), and logs an error when the
     shop answered a webhook with anything but 2xx, which pytest shows with a test that fails. Amounts are US dollars,
     except in ``send_coins``. ``sandbox`` is the server behind it, for everything else; it only writes down what the
     shop answered.
