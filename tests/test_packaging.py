@@ -114,8 +114,12 @@ def release(tmp_path):
     def git(*arguments):
         subprocess.run(["git", *arguments], cwd=tmp_path, env=environment, check=True, capture_output=True)
 
-    def commit(version, changelog):
-        for name, text in (("CHANGELOG.rst", f"{changelog}\n-----\n"), ("__init__.py", f'__version__ = "{version}"\n')):
+    def commit(version, changelog, source="https://git.example.com/shop"):
+        for name, text in (
+            ("CHANGELOG.rst", f"{changelog}\n-----\n"),
+            ("__init__.py", f'__version__ = "{version}"\n'),
+            ("pyproject.toml", f'[project.urls]\nSource = "{source}"\n'),
+        ):
             path = tmp_path / ("django_payram" if name.endswith(".py") else "") / name
             path.parent.mkdir(exist_ok=True)
             path.write_text(text)
@@ -155,3 +159,9 @@ def test_a_version_is_released_once(release):
     release.git("add", "-A")
     release.git("commit", "-q", "-m", "more")
     assert release.run() == (1, "No release: another commit has the tag 0.2.0.\n")
+
+
+def test_what_names_no_address_of_its_code_is_not_released(release):
+    release.commit("0.2.0", "0.2.0", source="")
+    said = "No release: [project.urls] in pyproject.toml has no Source, where readers find the code.\n"
+    assert release.run() == (1, said)

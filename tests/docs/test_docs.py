@@ -37,7 +37,7 @@ KNOWN = (
     "Header injection",
     "CSV injection",
     "Stored XSS in tickers, addresses, hashes",
-    "A storm of",
+    "Very many",
     "Clickjacking",
     "CSRF",
     "Debug pages",

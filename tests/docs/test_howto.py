@@ -18,9 +18,9 @@ from django.core.management import call_command
 from django.db import transaction
 from django.db.models import ProtectedError
 from django.http import Http404
-from django.shortcuts import get_object_or_404
 from django.template import engines
 from django.utils import timezone
+from rest_framework.test import force_authenticate
 
 from django_payram import conf, signals
 from django_payram.conf import policies
@@ -225,9 +225,12 @@ def test_rows_without_payram(order):
 
 @pytest.mark.django_db
 def test_a_checkout_in_json(payram, order, rf):
-    names = {"get_object_or_404": get_object_or_404, "Order": Order}
-    view = run("json_front_end", "a json checkout", **names)["PayOrder"]
-    response = post(rf, view, pk=order.pk)
+    view = run("json_front_end", "a json checkout")["PayOrder"]
+    assert post(rf, view, pk=order.pk).status_code == 403
+    assert not Payment.objects.exists()
+    request = rf.post("/")
+    force_authenticate(request, SimpleNamespace(is_authenticated=True, pk=1, order_set=Order.objects))
+    response = view.as_view()(request, pk=order.pk)
     assert (response.status_code, set(response.data)) == (201, {"token", "url", "reference_id", "state", "status"})
 
 
