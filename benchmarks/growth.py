@@ -64,6 +64,8 @@ def climb(options: argparse.Namespace, environment: Environment) -> list[Rung]:
 def _rung(size: int, options: argparse.Namespace, environment: Environment) -> Rung:
     rows.history(environment.database, upto=size)
     megabytes = resync.megabytes(environment, asked=options.memory_asked)
+    # First of all: what the others leave behind is not what a shop has.
+    pages = admin.measured(admin.Visitor(environment, clicks=options.clicks), rounds=options.rounds)
     return Rung(
         payments=size,
         webhook=webhook.Contest(environment, deliveries=options.deliveries).measured(options.rounds),
@@ -71,7 +73,7 @@ def _rung(size: int, options: argparse.Namespace, environment: Environment) -> R
         resync=resync.measured(
             environment, latency_ms=0, threads=8, rounds=options.rounds, seconds=options.seconds, news=options.news
         ),
-        admin=admin.measured(admin.Visitor(environment, clicks=options.clicks), rounds=options.rounds),
+        admin=pages,
         megabytes=megabytes,
     )
 
