@@ -63,9 +63,9 @@ def climb(options: argparse.Namespace, environment: Environment) -> list[Rung]:
 
 def _rung(size: int, options: argparse.Namespace, environment: Environment) -> Rung:
     rows.history(environment.database, upto=size)
-    megabytes = resync.megabytes(environment, asked=options.memory_asked)
-    # First of all: what the others leave behind is not what a shop has.
+    # Before the others, which leave behind what a database tidies up by itself, given time.
     pages = admin.measured(admin.Visitor(environment, clicks=options.clicks), rounds=options.rounds)
+    megabytes = resync.megabytes(environment, asked=options.memory_asked)
     return Rung(
         payments=size,
         webhook=webhook.Contest(environment, deliveries=options.deliveries).measured(options.rounds),

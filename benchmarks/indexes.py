@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from benchmarks.stage.environment import Environment
 
 MOST_OF_WITHOUT = 0.5
-KEPT_OF = 10
-"""One webhook was kept for so many payments."""
+ONE_OF = 10
+"""One webhook was kept for so many payments, and one refund recorded."""
 LOOKED_UP = 1
 """The number of a payment that is in every history."""
 NEWEST = 500
@@ -39,7 +39,7 @@ def questions() -> dict[str, tuple[str, Callable[[], object]]]:
     from django.utils import timezone  # noqa: PLC0415 - Django is set up only now
 
     from django_payram.admin.search import matching  # noqa: PLC0415
-    from django_payram.models import Payment, PaymentEvent, Status  # noqa: PLC0415
+    from django_payram.models import Payment, PaymentEvent, Refund, Status  # noqa: PLC0415
     from django_payram.payments import webhooks  # noqa: PLC0415
     from django_payram.payments.matching import likely_owner  # noqa: PLC0415
     from django_payram.reports.figures import Range, figures  # noqa: PLC0415
@@ -89,6 +89,7 @@ def questions() -> dict[str, tuple[str, Callable[[], object]]]:
         "payram_event_source": ("events by source", listed(events.filter(source="admin"))),
         "payram_event_reference": ("the events of a reference", listed(events.filter(reference=known.reference))),
         "payram_event_customer": ("webhooks that were kept for a new payment", kept),
+        "payram_refund_created": ("the first refund", listed(Refund.objects.order_by("created_at"))),
         "payram_event_retry": ("kept webhooks that are due", webhooks.retry_kept_webhooks),
     }
 
@@ -102,6 +103,18 @@ def keep_webhooks(count: int) -> None:
         (PaymentEvent(**facts, reference=f"other-{number}", customer_id=f"other-{number}") for number in range(count)),
         batch_size=2_000,
     )
+
+
+def record_refunds(count: int) -> None:
+    """Send a dollar of the newest payments back, an hour after each other."""
+    from django.utils import timezone  # noqa: PLC0415 - Django is set up only now
+
+    from django_payram.models import Payment, Refund  # noqa: PLC0415
+
+    keys = Payment.objects.order_by("-pk").values_list("pk", flat=True)[:count]
+    times = (timezone.now() - number * timedelta(hours=1) for number in range(count))
+    refunds = (Refund(payment_id=key, amount_usd=1, created_at=time) for key, time in zip(keys, times, strict=False))
+    Refund.objects.bulk_create(refunds, batch_size=2_000)
 
 
 def milliseconds(ask: Callable[[], object]) -> float:
@@ -146,7 +159,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def measure(options: argparse.Namespace, environment: Environment) -> Results:
     """Compare every question with and without its index."""
     rows.history(environment.database, upto=options.payments)
-    keep_webhooks(options.payments // KEPT_OF)
+    keep_webhooks(options.payments // ONE_OF)
+    record_refunds(options.payments // ONE_OF)
     rows.ready(environment.database)
     return Results(
         comparisons=[

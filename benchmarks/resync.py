@@ -1,6 +1,6 @@
 """Resync: payments a second against bare requests in threads that only ask, and memory by the number of payments.
 
-python -m benchmarks.resync --payments 1000 100000 1000000 --rounds 4
+python -m benchmarks.resync --payments 10000 100000 1000000 --rounds 4
 
 Both sides ask about the same payments, over one kept-alive connection a thread. The package also claims, reads, checks
 and records: most answers are no news, as in a shop, and so many of a thousand (--news) are. Memory is the greatest of a
@@ -157,7 +157,7 @@ def megabytes(environment: Environment, *, asked: int) -> float:
 
 
 def compare_memory(points: Sequence[tuple[int, float]]) -> Comparison:
-    """Return the comparison of memory at the most payments with that at ten thousand: fewer are fewer to ask about."""
+    """Return the comparison of memory at the most payments with that at ten thousand."""
     (few, first), (many, last) = next((one for one in points if one[0] >= MANY), points[0]), points[-1]
     return Comparison(
         benchmark="resync",

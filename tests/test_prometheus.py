@@ -91,7 +91,7 @@ def test_what_is_well_is_told_as_zero(scrape):
 def test_every_expression_of_the_guide_has_its_number(scrape):
     PaymentFactory(project="gone")
     found = scrape()
-    expressions = [row[0] for row in table(section(GUIDE, "What to be woken for"))[1:]]
+    expressions = [row[0] for row in table(section(GUIDE, "Alerts"))[1:]]
     assert len(expressions) == 6
     for expression in expressions:
         name, check = re.search(r'(payram_\w+)(?:{check="([\w-]+)"})?', expression).groups()

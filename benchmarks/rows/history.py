@@ -27,6 +27,7 @@ TABLES = (
     "floors_leanevent",
     "django_payram_payment",
     "django_payram_paymentevent",
+    "django_payram_refund",
 )
 
 

@@ -24,21 +24,29 @@ def matching(payments: QuerySet[Payment], term: str) -> QuerySet[Payment]:
     It is a whole reference, token, customer id, order id, order number, transaction hash or deposit address, or the
     beginning of an e-mail address; the last four in any case.
     """
+    rows = payments.order_by()
     # One condition at a time: joined by OR, they are answered by reading every row as soon as one has no index.
     first, *others = [
-        payments.order_by().filter(condition).values_list("pk", flat=True)
-        for condition in _conditions(term, payments.db)
+        rows.filter(condition).values_list("pk", flat=True) for condition in _whole_texts(term, payments.db)
     ]
-    return payments.filter(pk__in=list(first.union(*others, all=True)[: LISTED + 1]))
+    # Of more than a list shows, the newest.
+    keys = list(first.union(*others).order_by("-pk")[: LISTED + 1])
+    if len(keys) <= LISTED:
+        # Not in any order: the beginning of an address may be that of every payment.
+        beginning = rows.filter(starts_with("customer_email", term, using=payments.db)).values_list("pk", flat=True)
+        keys += beginning[: LISTED + 1]
+    return payments.filter(pk__in=list(dict.fromkeys(keys))[: LISTED + 1])
 
 
-def _conditions(term: str, using: str) -> list[Q]:
+def _whole_texts(term: str, using: str) -> list[Q]:
     number = term.removeprefix("#")
     conditions = [
         *(Q((name, term)) for name in EXACT),
-        starts_with("customer_email", term, using=using),
         # Indexes of what few payments have leave out the others.
-        *(_in_any_case(name, term, using) for name in ("deposit_address", "transaction_hash", "order_number")),
+        *(
+            _in_any_case(name, term, using)
+            for name in ("customer_email", "deposit_address", "transaction_hash", "order_number")
+        ),
     ]
     if number != term:
         conditions.append(_in_any_case("order_number", number, using))

@@ -35,7 +35,10 @@ MOST_DAYS, MOST_WEEKS = 45, 200
 """A range of up to so many days is told by day, and by week, where nothing else is asked for."""
 
 MOST_PERIODS = 366
-"""Sums of so many days or weeks can be asked for: each is a part of one query, and SQLite allows 500."""
+"""Sums of so many days or weeks can be asked for. Each is a part of one query."""
+
+MOST_PARTS = 400
+"""Parts of a query. SQLite allows 500."""
 
 NEWEST_PAID = 5_000
 """The median time to paid is that of so many payments at most, those opened last."""
@@ -157,7 +160,8 @@ def bounds(of: Range) -> Range:
 def period_of(of: Range, asked: str = "") -> str:
     """Return by which period a range is told: the one asked for, unless they would be too many, or what fits best."""
     if asked == "month" or of.since is None or of.until is None:
-        return "month"
+        # Without both ends there is nothing to tell.
+        return asked or "month"
     days = (of.until - of.since).days + 1
     if asked and days <= MOST_PERIODS * (7 if asked == "week" else 1):
         return asked
@@ -205,14 +209,16 @@ def figures(of: Range, *, by: str) -> Figures:
 def _sums(of: Range, rows: Any, time_name: str, *names: str, by: str, **sums: Any) -> Iterator[tuple[Any, ...]]:
     """Yield the first day of each period, the values of the names, and the sums of the rows that have them.
 
-    Each period is a part of one query. PostgreSQL sums them side by side: grouped by an expression it would expect a
-    group for nearly every row, and sum all in one process.
+    Without names every period has sums, None where there are no rows. Each period is a part of one query, and
+    PostgreSQL sums several at a time: grouped by an expression it would expect a group for nearly every row, and use
+    one process.
     """
     rows = rows.order_by()
-    ends = rows.aggregate(first=Min(time_name), last=Max(time_name))
-    if ends["first"] is None:
+    # Each by itself: SQLite takes one end of an index, not both.
+    since, until = rows.aggregate(end=Min(time_name))["end"], rows.aggregate(end=Max(time_name))["end"]
+    if since is None:
         return
-    days = first_days(of.day_of(ends["first"]), of.day_of(ends["last"]), by=by)
+    days = first_days(of.day_of(since), of.day_of(until), by=by)
     parts = [
         rows.filter(Range(first, following - timedelta(days=1)).holds(time_name))
         .annotate(place=Value(place))
@@ -220,8 +226,10 @@ def _sums(of: Range, rows: Any, time_name: str, *names: str, by: str, **sums: An
         .annotate(**sums)
         for place, (first, following) in enumerate(pairwise([*days, LAST_DAY]))
     ]
-    for place, *found in parts[0].union(*parts[1:], all=True):
-        yield days[place], *found
+    for start in range(0, len(parts), MOST_PARTS):
+        part, *others = parts[start : start + MOST_PARTS]
+        for place, *found in part.union(*others, all=True):
+            yield days[place], *found
 
 
 def _count_links(found: Figures, of: Range) -> None:

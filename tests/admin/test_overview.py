@@ -183,3 +183,9 @@ def test_days_that_are_too_many_are_grouped_by_what_fits_and_the_page_says_so(ad
     assert shown.context["by"] == "Month"
     assert "too long for the grouping you chose" in text(shown)
     assert "too long for the grouping" not in text(admin_client.get(OVERVIEW, {**asked, "by": "week"}))
+
+
+def test_of_a_shop_without_payments_nothing_is_too_long(admin_client):
+    shown = admin_client.get(OVERVIEW, {"since": "", "until": "", "by": "day"})
+    assert shown.context["by"] == "Day"
+    assert "too long for the grouping" not in text(shown)

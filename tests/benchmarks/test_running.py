@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import json
 import os
 import subprocess
@@ -13,11 +15,11 @@ import psycopg
 import pytest
 from psycopg.rows import namedtuple_row
 
-from benchmarks import rows
+from benchmarks import indexes, rows
 from benchmarks.rows.facts import LATEST
 from benchmarks.stage import postgresql
 from benchmarks.stage.processes import run
-from django_payram.models import Payment
+from django_payram.models import Payment, PaymentEvent, Refund
 from django_payram.models.states import AWAITING, FULLY_FILLED, State
 from django_payram.payments import schedule
 
@@ -71,6 +73,14 @@ def test_a_wrong_option_says_what_is_allowed(name):
     done = command(name, option, "none")
     assert done.returncode == 2
     assert f"argument {option}: must be a whole number from 1 to 10000000" in done.stderr
+
+
+def test_every_index_is_asked_for():
+    tree = ast.parse(inspect.getsource(indexes.questions))
+    names = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+    asked = {name for name in names if str(name).startswith("payram_")}
+    declared = {index.name for model in (Payment, PaymentEvent, Refund) for index in model._meta.indexes}
+    assert asked == declared
 
 
 # The rows

@@ -82,7 +82,8 @@ def test_the_numbers_of_the_tasks_are_theirs():
     text = " ".join(f"{TEXT} {CELERY}".split())
     assert f"calls at a time ({worker.DEFAULT_THREADS})" in text
     assert f"no call after {worker.ASK_SECONDS} seconds" in text
-    assert f"for at most {worker.NOTIFY_SECONDS} seconds" in text
+    assert f"kept webhooks for at most {worker.KEPT_WEBHOOK_SECONDS} seconds" in text
+    assert f"receivers for at most {worker.NOTIFY_SECONDS} seconds" in text
     assert (FAILURES_IN_A_ROW, "ten calls in a row" in text) == (10, True)
     assert timedelta(minutes=5) == schedule.RETRY
 

@@ -168,10 +168,24 @@ def test_a_range_is_told_by_what_was_asked_for_unless_that_is_too_much(asked, da
 
 def test_the_longest_range_by_day_is_one_query():
     first, last = "2026-01-01T12:00:00", "2027-01-01T12:00:00"
-    paid(first)
-    refund(paid(last), last, "1")
-    sums = figures(Range(), by="day").periods
-    assert list(sums) == [date(2026, 1, 1), date(2027, 1, 1)]
+    for moment in (first, last):
+        refund(paid(moment), moment, "1")
+    with statements() as captured:
+        sums = figures(Range(), by="day").periods
+    assert sum("UNION ALL" in one for one in captured) == 2, "payments and refunds"
+    assert [(day, one.received, one.refunded) for day, one in sums.items()] == [
+        (date(2026, 1, 1), 50, 1),
+        (date(2027, 1, 1), 50, 1),
+    ]
+
+
+def test_a_clock_that_was_wrong_by_decades_hides_no_sums():
+    """F68."""
+    payment = paid("2026-11-03")
+    refund(payment, "1970-01-02", "7")
+    refund(payment, "2026-11-03", "1")
+    total = figures(Range(), by="month").total
+    assert (total.received, total.refunded) == (50, 8)
 
 
 @pytest.mark.parametrize(("days", "by"), [(1, "day"), (45, "day"), (46, "week"), (200, "week"), (201, "month")])
