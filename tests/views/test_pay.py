@@ -16,6 +16,7 @@ from django.template.response import TemplateResponse
 from django.test import Client
 from django.urls import include, path, reverse
 from django.utils import timezone
+from django.views.decorators.cache import never_cache
 
 from django_payram.gateway.client import Client as Gateway
 from django_payram.models import Payment, PaymentQuote, database
@@ -333,11 +334,13 @@ def test_nothing_is_asked_for_when_nothing_is_missing(client, embedded):
 
 
 @login_not_required
+@never_cache
 def rendered_at_once(request, token):
     return render(request, "tag.html", {"payment": Payment.objects.using(database()).get(token=token)})
 
 
 @login_not_required
+@never_cache
 def rendered_later(request, token):
     """Django renders this one after the view, and after the transaction of ATOMIC_REQUESTS."""
     payment = Payment.objects.using(database()).get(token=token)
