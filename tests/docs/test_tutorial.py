@@ -59,7 +59,7 @@ class Shop:
         self.environment = {**kept, **secrets, "PYTHONPATH": str(ROOT)}
         self.browser = requests.Session()
 
-    def run(self, *arguments):
+    def run(self, *arguments, codes=(0,)):
         done = subprocess.run(
             [sys.executable, *arguments],
             cwd=self.folder,
@@ -68,7 +68,7 @@ class Shop:
             text=True,
             check=False,
         )
-        assert done.returncode == 0, done.stdout + done.stderr
+        assert done.returncode in codes, done.stdout + done.stderr
         return done.stdout + done.stderr
 
     def write(self, name, text):
@@ -199,7 +199,8 @@ def test_the_check_before_going_live_names_the_sandbox(shop):
     for name, text in TUTORIAL.items():
         if "/" in name:
             shop.write(name, text)
-    said = shop.run(*TUTORIAL["the check"].split()[1:])
+    # From Django 6.1 on, the mails of a new project, which are only printed, are an error before deploying.
+    said = shop.run(*TUTORIAL["the check"].split()[1:], codes=(0, 1))
     assert "django_payram.W005" in said
 
 
