@@ -24,17 +24,15 @@ def matching(payments: QuerySet[Payment], term: str) -> QuerySet[Payment]:
     It is a whole reference, token, customer id, order id, order number, transaction hash or deposit address, or the
     beginning of an e-mail address; the last four in any case.
     """
-    rows = payments.order_by()
-    # One condition at a time: joined by OR, they are answered by reading every row as soon as one has no index.
-    first, *others = [
-        rows.filter(condition).values_list("pk", flat=True) for condition in _whole_texts(term, payments.db)
-    ]
-    # Of more than a list shows, the newest.
-    keys = list(first.union(*others).order_by("-pk")[: LISTED + 1])
-    if len(keys) <= LISTED:
-        # Not in any order: the beginning of an address may be that of every payment.
-        beginning = rows.filter(starts_with("customer_email", term, using=payments.db)).values_list("pk", flat=True)
-        keys += beginning[: LISTED + 1]
+    rows = payments.order_by().values_list("pk", flat=True)
+    whole = [rows.filter(condition) for condition in _whole_texts(term, payments.db)]
+    beginning = rows.filter(starts_with("customer_email", term, using=payments.db))
+    # One condition at a time: joined by OR, they are answered by reading every row as soon as one has no index. In no
+    # order, for the beginning of an address may be that of every payment; and one payment may be found twice.
+    keys = list(beginning.union(*whole, all=True)[: 2 * (LISTED + 1)])
+    if len(keys) > LISTED:
+        # More than a list shows: those whose whole text it is come first, the newest of them.
+        keys = [*whole[0].union(*whole[1:]).order_by("-pk")[: LISTED + 1], *keys]
     return payments.filter(pk__in=list(dict.fromkeys(keys))[: LISTED + 1])
 
 
