@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from django.db.models import Q
 
 from django_payram.admin.lists import LISTED
-from django_payram.models.indexes import starts_with
+from django_payram.models.indexes import is_text, starts_with
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -54,7 +54,7 @@ def _whole_texts(term: str, using: str) -> list[Q]:
 
 
 def _in_any_case(name: str, text: str, using: str) -> Q:
-    return starts_with(name, text, using=using) & Q((f"{name}__iexact", text), (f"{name}__gt", ""))
+    return is_text(name, text, using=using) & Q((f"{name}__gt", ""))
 
 
 def _uuid(text: str) -> uuid.UUID | None:

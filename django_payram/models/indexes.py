@@ -8,7 +8,7 @@ from django.db import connections, models
 from django.db.backends.ddl_references import Statement
 from django.db.models import Q, Value
 from django.db.models.functions import Lower
-from django.db.models.lookups import GreaterThanOrEqual, LessThan, StartsWith
+from django.db.models.lookups import Exact, GreaterThanOrEqual, LessThan, StartsWith
 
 if TYPE_CHECKING:
     from django.db.backends.base.schema import BaseDatabaseSchemaEditor
@@ -19,7 +19,7 @@ LAST_CHARACTER = "\U0010ffff"
 
 
 class AnyCaseIndex(models.Index):
-    """An index of one text column in lower case, for :func:`starts_with`.
+    """An index of one text column in lower case, for :func:`starts_with` and :func:`is_text`.
 
     MariaDB and MySQL compare the column itself without regard to case, by their usual collations. SQLite knows the
     lower case of ASCII letters only.
@@ -68,3 +68,10 @@ def starts_with(name: str, beginning: str, *, using: str) -> Q:
     # SQLite serves LIKE by an index only where nothing in the pattern is escaped.
     first, end = Lower(Value(beginning)), Lower(Value(beginning + LAST_CHARACTER))
     return Q(GreaterThanOrEqual(Lower(name), first), LessThan(Lower(name), end))
+
+
+def is_text(name: str, text: str, *, using: str) -> Q:
+    """Return the condition that the column ``name``, in any case, is a text; an AnyCaseIndex serves it."""
+    if connections[using].vendor == "mysql":
+        return Q((f"{name}__iexact", text))
+    return Q(Exact(Lower(name), Lower(Value(text))))
