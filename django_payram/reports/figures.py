@@ -34,11 +34,8 @@ if TYPE_CHECKING:
 MOST_DAYS, MOST_WEEKS = 45, 200
 """A range of up to so many days is told by day, and by week, where nothing else is asked for."""
 
-MOST_PERIODS = 366
-"""Sums of so many days or weeks can be asked for. Each is a part of one query."""
-
-MOST_PARTS = 400
-"""Parts of a query. SQLite allows 500."""
+MOST_PERIODS = 400
+"""Sums of so many days or weeks can be asked for: each is a part of one query, and SQLite allows 500."""
 
 NEWEST_PAID = 5_000
 """The median time to paid is that of so many payments at most, those opened last."""
@@ -226,8 +223,8 @@ def _sums(of: Range, rows: Any, time_name: str, *names: str, by: str, **sums: An
         .annotate(**sums)
         for place, (first, following) in enumerate(pairwise([*days, LAST_DAY]))
     ]
-    for start in range(0, len(parts), MOST_PARTS):
-        part, *others = parts[start : start + MOST_PARTS]
+    for start in range(0, len(parts), MOST_PERIODS):
+        part, *others = parts[start : start + MOST_PERIODS]
         for place, *found in part.union(*others, all=True):
             yield days[place], *found
 
